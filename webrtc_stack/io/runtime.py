@@ -1,0 +1,103 @@
+"""The seam between drivers and the world: what a `Driver` needs of an event loop and a network.
+
+Two things implement it: `io.AsyncioRuntime` (real sockets on any asyncio loop that has `add_reader`) and
+`sim.Host` (a virtual network under a virtual clock). A driver cannot tell them apart, so what is proven in
+simulation is what runs.
+
+Callbacks are called from the event loop, never from inside the call that registered them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from ..base import Address, Entropy, Instant
+
+
+class Received(NamedTuple):
+    """A datagram as it came from a socket."""
+
+    remote: Address
+    data: bytes
+    ecn: int = 0
+
+
+class Outgoing(NamedTuple):
+    """A datagram for a socket."""
+
+    remote: Address
+    data: bytes
+    ecn: int = 0
+
+
+class LocalAddress(NamedTuple):
+    """An address of this machine that sockets can be bound to. `scope_id` is for IPv6 link-local only."""
+
+    interface: str
+    host: str
+    scope_id: int = 0
+
+
+class Cancellable(Protocol):
+    def cancel(self) -> None: ...
+
+
+class UdpSocket(Protocol):
+    """A bound UDP socket that moves bursts."""
+
+    @property
+    def address(self) -> Address:
+        """Where it is bound; the port is never 0."""
+        ...
+
+    @property
+    def writable(self) -> bool:
+        """False while the kernel takes no more; `on_writable` fires when that ends. Do not poll machines meanwhile."""
+        ...
+
+    def send_burst(self, burst: Sequence[Outgoing]) -> None:
+        """Sends all of it. What the kernel does not take at once is kept (bounded) and sent first when it does;
+        what the network refuses (no route, connection refused) is counted and lost, as datagrams may be."""
+        ...
+
+    def close(self) -> None:
+        """Idempotent; no callback comes afterwards."""
+        ...
+
+
+class Runtime(Protocol):
+    """A clock, timers, sockets and a resolver."""
+
+    @property
+    def wall_epoch(self) -> float:
+        """Unix time, in seconds, of instant 0."""
+        ...
+
+    @property
+    def entropy(self) -> Entropy: ...
+
+    def time(self) -> Instant: ...
+
+    def call_at(self, when: Instant, callback: Callable[[], None]) -> Cancellable: ...
+
+    def call_soon(self, callback: Callable[[], None]) -> Cancellable: ...
+
+    def local_addresses(self) -> Sequence[LocalAddress]:
+        """Every usable unicast address of this machine, loopback included; the caller filters."""
+        ...
+
+    def open_udp(
+        self,
+        local: LocalAddress,
+        *,
+        port: int = 0,
+        on_burst: Callable[[Sequence[Received]], None],
+        on_writable: Callable[[], None],
+    ) -> UdpSocket:
+        """Binds a socket. Errors: `OSError` when the address or port cannot be had."""
+        ...
+
+    def resolve(self, name: str, on_result: Callable[[Sequence[str]], None]) -> Cancellable:
+        """Resolves a name to IP literals (empty: failed). Names ending in `.local` go to multicast DNS if present."""
+        ...
