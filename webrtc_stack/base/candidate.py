@@ -33,6 +33,9 @@ class TcpType(StrEnum):
     SO = "so"
 
 
+_TCP_TYPES = frozenset(kind.value for kind in TcpType)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """One candidate. `transport` is lower case (`udp`, `tcp`, or an unknown token); `ufrag` is the trickle extension
@@ -96,7 +99,7 @@ class Candidate:
                 related_host = value
             elif name == "rport" and related_port is None:
                 related_port = _number(value, 65535, "candidate.rport")
-            elif name == "tcptype" and tcp_type is None and value in TcpType:
+            elif name == "tcptype" and tcp_type is None and value in _TCP_TYPES:
                 tcp_type = TcpType(value)
             elif name == "ufrag" and ufrag is None:
                 ufrag = value

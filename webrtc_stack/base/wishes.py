@@ -8,7 +8,7 @@ design, and a simulation answers them from a table.
 |---|---|
 | `GatherAddresses` | `add_local(address, socket_id, now)` for each socket bound, then `locals_complete(now)` |
 | `ResolveName(id, name)` | `name_resolved(id, hosts, now)`; an empty list says that it failed |
-| `OpenStream(id, ...)` | `stream_opened(id, path, now)` or `stream_failed(id, reason, now)`; later `stream_closed(id, now)` |
+| `OpenStream(id, ...)` | `stream_opened(id, path, now)` or `stream_failed(id, reason, now)`; later `stream_closed` |
 | `CloseStream(id)` | nothing |
 """
 
