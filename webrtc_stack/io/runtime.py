@@ -5,12 +5,15 @@ Two things implement it: `io.AsyncioRuntime` (real sockets on any asyncio loop t
 simulation is what runs.
 
 Callbacks are called from the event loop, never from inside the call that registered them.
+
+The seam is structural: what crosses it are tuples of the shapes below, so that the two sides need not import one
+another. `Received`, `Outgoing` and `LocalAddress` name the shapes for whoever makes them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from ..base import Address, Entropy, Instant
 
@@ -37,6 +40,10 @@ class LocalAddress(NamedTuple):
     interface: str
     host: str
     scope_id: int = 0
+
+
+ReceivedLike: TypeAlias = tuple[Address, bytes, int]
+LocalAddressLike: TypeAlias = tuple[str, str, int]
 
 
 class Cancellable(Protocol):
@@ -83,16 +90,16 @@ class Runtime(Protocol):
 
     def call_soon(self, callback: Callable[[], None]) -> Cancellable: ...
 
-    def local_addresses(self) -> Sequence[LocalAddress]:
+    def local_addresses(self) -> Sequence[LocalAddressLike]:
         """Every usable unicast address of this machine, loopback included; the caller filters."""
         ...
 
     def open_udp(
         self,
-        local: LocalAddress,
+        local: LocalAddressLike,
         *,
         port: int = 0,
-        on_burst: Callable[[Sequence[Received]], None],
+        on_burst: Callable[[Sequence[ReceivedLike]], None],
         on_writable: Callable[[], None],
     ) -> UdpSocket:
         """Binds a socket. Errors: `OSError` when the address or port cannot be had."""

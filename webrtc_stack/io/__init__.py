@@ -1,0 +1,49 @@
+"""Floor 4: sockets, event loops, and the driver that carries a machine's wishes to them. See README.md."""
+
+from .asyncio_runtime import AsyncioRuntime
+from .capabilities import Capabilities, capabilities
+from .driver import Core, Driver, DriverCounters
+from .interfaces import AddressPolicy, local_addresses, select_addresses
+from .reactor import AsyncioReactor, Reactor
+from .resolver import Resolver, ResolverConfig
+from .runtime import (
+    Cancellable,
+    LocalAddress,
+    LocalAddressLike,
+    Outgoing,
+    Received,
+    ReceivedLike,
+    Runtime,
+    UdpSocket,
+)
+from .udp import BurstSocket, Run, UdpConfig, UdpCounters, bind_udp, segment
+
+__all__ = [
+    "AddressPolicy",
+    "AsyncioReactor",
+    "AsyncioRuntime",
+    "BurstSocket",
+    "Cancellable",
+    "Capabilities",
+    "Core",
+    "Driver",
+    "DriverCounters",
+    "LocalAddress",
+    "LocalAddressLike",
+    "Outgoing",
+    "Reactor",
+    "Received",
+    "ReceivedLike",
+    "Resolver",
+    "ResolverConfig",
+    "Run",
+    "Runtime",
+    "UdpConfig",
+    "UdpCounters",
+    "UdpSocket",
+    "bind_udp",
+    "capabilities",
+    "local_addresses",
+    "segment",
+    "select_addresses",
+]

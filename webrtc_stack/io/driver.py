@@ -1,0 +1,365 @@
+"""The driver: carries one machine's wishes to a runtime, and what the world does to the machine.
+
+One turn: a burst comes in -> its paths are interned -> `receive_many` -> then, until nothing is left or the turn's
+share is used up: `poll_transmits` -> `send_burst` a socket, `poll_events` -> wishes are granted here, the rest is
+handed up as one list -> one timer is armed. It knows no event loop: a `Runtime` does, real or simulated.
+
+Invariants:
+
+* Nothing is re-entrant. `wake` and `flush` from inside `on_events` let the running turn go round once more.
+* No task is starved: a turn moves at most `TURN_DATAGRAMS`, then the loop has its say.
+* Polling is for the machine as a whole, so it pauses while any socket takes no more: pressure from the kernel reaches
+  the machine. For at most `STALL_LIMIT`: a dead interface must not silence the live ones; after that its socket keeps
+  what it may and loses the rest, like any bad link.
+* A machine whose timer is always due, without anything coming of it, is reported and slowed down, not obeyed.
+* After `close` nothing is called, neither here nor in the machine.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Protocol
+
+from ..base import (
+    NEVER,
+    Address,
+    CloseStream,
+    Datagram,
+    Drops,
+    GatherAddresses,
+    Instant,
+    Machine,
+    OpenStream,
+    PathId,
+    PathTable,
+    ResolveName,
+    SocketId,
+    Transmit,
+)
+from ..errors import InvalidArgumentError, UsageError
+from ..trace import NO_TRACE, Trace
+from .interfaces import AddressPolicy, select_addresses
+from .runtime import Cancellable, LocalAddress, Outgoing, ReceivedLike, Runtime, UdpSocket
+
+TURN_DATAGRAMS: Final = 256
+"""Datagrams sent in one turn: some milliseconds of a pure Python stack."""
+POLL_LIMIT: Final = 64
+"""Datagrams a poll: one segmented batch, on its way before the next is built."""
+STALL_LIMIT: Final = 0.1
+"""Seconds that one unwritable socket may hold the machine up: above any queue worth having, below a timeout."""
+SPIN_LIMIT: Final = 64
+"""Turns in a row that bring nothing, or (in virtual time) do not let time pass, times `POLL_LIMIT` for the latter."""
+SPIN_DELAY: Final = 0.01
+"""Seconds of rest that a spinning machine is given."""
+
+# Tuples made without a Python-level call each: these are plain NamedTuples.
+_datagram: Callable[[tuple[PathId, bytes, int]], Datagram] = partial(tuple.__new__, Datagram)
+_outgoing: Callable[[tuple[Address, bytes, int]], Outgoing] = partial(tuple.__new__, Outgoing)
+
+
+class Core(Machine[Datagram, Transmit, Any], Protocol):
+    """What a driver drives: a machine over paths that answers to the wishes of `base`."""
+
+    @property
+    def paths(self) -> PathTable: ...
+
+    def add_local(self, address: Address, socket_id: SocketId, now: Instant) -> None: ...
+
+    def remove_local(self, socket_id: SocketId, now: Instant) -> None: ...
+
+    def locals_complete(self, now: Instant) -> None: ...
+
+    def name_resolved(self, id: int, hosts: Sequence[str], now: Instant) -> None: ...
+
+    def stream_failed(self, id: int, reason: str, now: Instant) -> None: ...
+
+
+@dataclass(slots=True)
+class DriverCounters:
+    turns: int = 0
+    yields: int = 0
+    """Turns that ended because their share was used up."""
+    stalls: int = 0
+    """Sockets given up on waiting for."""
+    spins: int = 0
+    no_path: int = 0
+    """Datagrams whose path or socket was gone."""
+
+
+class Driver:
+    """Drives `core` on `runtime`. Call `wake()` (or `flush()`) after commands to the core; `close()` at the end."""
+
+    def __init__(
+        self,
+        core: Core,
+        runtime: Runtime,
+        *,
+        on_events: Callable[[list[Any]], None],
+        policy: AddressPolicy | None = None,
+        port_range: tuple[int, int] | None = None,
+        trace: Trace = NO_TRACE,
+    ) -> None:
+        """Errors: `InvalidArgumentError` for a port range that is none."""
+        if port_range is not None and not 1 <= port_range[0] <= port_range[1] <= 65535:
+            raise InvalidArgumentError(f"port_range is (low, high) within 1 to 65535, got {port_range}")
+        self.core = core
+        self.runtime = runtime
+        self.counters = DriverCounters()
+        self.errors = Drops()
+        self.sockets: dict[SocketId, UdpSocket] = {}
+        self._locals: dict[LocalAddress, SocketId] = {}
+        self._on_events = on_events
+        self._policy = policy or AddressPolicy()
+        self._port_range = port_range
+        self._trace = trace.bind(room="io")
+        self._next_socket = 1
+        self._resolving: dict[int, Cancellable] = {}
+        self._unwritable: dict[SocketId, Instant] = {}
+        self._soon: Cancellable | None = None
+        self._timer: Cancellable | None = None
+        self._timer_at: Instant = NEVER
+        self._floor: Instant = 0.0
+        self._last: Instant = -1.0
+        self._fruitless = self._same_instant = 0
+        self._running = self._again = self._closed = False
+
+    # --- for the owner ----------------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Asks for a turn soon; any number of calls bring one."""
+        if self._running:
+            self._again = True
+        elif self._soon is None and not self._closed:
+            self._soon = self.runtime.call_soon(self._on_soon)
+
+    def flush(self) -> None:
+        """Runs a turn now, or once more the one that is running."""
+        self._turn()
+
+    def gather(self) -> None:
+        """Looks at the interfaces and opens what is missing, as the wish `GatherAddresses` does: after a change of
+        the network. Sockets that are open stay, those whose address has gone are reported and closed."""
+        if not self._closed:
+            self._gather(self._now())
+            self.wake()
+
+    def close(self) -> None:
+        """Closes sockets, timers and resolutions, at once. Idempotent; the core's farewell must be flushed before."""
+        self._closed = True
+        handles = [self._soon, self._timer, *self._resolving.values()]
+        self._soon = self._timer = None
+        self._resolving.clear()
+        for handle in handles:
+            if handle is not None:
+                handle.cancel()
+        sockets = list(self.sockets.values())
+        self.sockets.clear()
+        for socket in sockets:
+            socket.close()
+
+    # --- turns ------------------------------------------------------------------------------------------------------
+
+    def _now(self) -> Instant:
+        # A timer may fire a little early by the loop's clock; for the machine its time has come.
+        return max(self.runtime.time(), self._floor)
+
+    def _on_soon(self) -> None:
+        self._soon = None
+        self._turn()
+
+    def _on_timer(self) -> None:
+        self._floor = max(self._floor, self._timer_at)
+        self._timer, self._timer_at = None, NEVER
+        self._turn()
+
+    def _on_burst(self, socket_id: SocketId, burst: Sequence[ReceivedLike]) -> None:
+        if self._closed:
+            return
+        intern = self.core.paths.intern
+        last: Address | None = None
+        path = PathId(0)
+        datagrams: list[Datagram] = []
+        for remote, data, ecn in burst:
+            if remote is not last:
+                last, path = remote, intern(socket_id, remote)
+            datagrams.append(_datagram((path, data, ecn)))
+        self.core.receive_many(datagrams, self._now())
+        self._turn()
+
+    def _on_writable(self, socket_id: SocketId) -> None:
+        self._unwritable.pop(socket_id, None)
+        self._turn()
+
+    def _turn(self) -> None:
+        if self._running or self._closed:
+            self._again = True
+            return
+        core = self.core
+        self.counters.turns += 1
+        left = TURN_DATAGRAMS
+        fruitful, now = False, self._now()
+        self._running = True
+        try:
+            while left > 0:
+                self._again = False
+                now = self._now()
+                if core.next_timeout() <= now:
+                    core.handle_timeout(now)
+                sent = 0 if self._paused(now) else self._send(core.poll_transmits(now, min(left, POLL_LIMIT)))
+                left -= sent or 1
+                events = core.poll_events()
+                if events:
+                    if not self._hand_up(events, now):
+                        return
+                elif not self._again and (core.next_timeout() > now or not sent):
+                    fruitful = fruitful or sent > 0
+                    break
+                fruitful = True
+        finally:
+            self._running = False
+            if not self._closed:
+                self._rearm(now, used_up=left <= 0, fruitful=fruitful)
+
+    def _rearm(self, now: Instant, *, used_up: bool, fruitful: bool) -> None:
+        due = self.core.next_timeout()
+        paused = self._paused(now)
+        if paused:
+            release = min(release for release in self._unwritable.values() if release > now)
+            due = release if due <= now else min(due, release)
+        if due > now and not used_up:
+            self._fruitless = self._same_instant = 0
+            if due < self._timer_at:  # an earlier timer stays: one empty turn costs less than a timer a datagram
+                if self._timer is not None:
+                    self._timer.cancel()
+                self._timer_at, self._timer = due, self.runtime.call_at(due, self._on_timer)
+            return
+        self._fruitless = 0 if fruitful else self._fruitless + 1
+        self._same_instant = self._same_instant + 1 if now == self._last else 0
+        self._last = now
+        if self._fruitless < SPIN_LIMIT and self._same_instant < SPIN_LIMIT * POLL_LIMIT:
+            self.counters.yields += used_up
+            if self._soon is None:
+                self._soon = self.runtime.call_soon(self._on_soon)
+            return
+        if self._trace and self.counters.spins == 0:
+            self._trace.event(now, "machine_spinning", due=due, machine=type(self.core).__name__)
+        self.counters.spins += 1
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = now + SPIN_DELAY
+        self._timer = self.runtime.call_at(self._timer_at, self._on_timer)
+
+    def _paused(self, now: Instant) -> bool:
+        """True while a socket that takes no more is worth waiting for."""
+        paused = False
+        for socket_id, release in self._unwritable.items():
+            if now < release:
+                paused = True
+            elif release != -NEVER:
+                self._unwritable[socket_id] = -NEVER  # waited for long enough; it may come back by itself
+                self.counters.stalls += 1
+                if self._trace:
+                    self._trace.event(now, "socket_stalled", socket=socket_id)
+        return paused
+
+    def _send(self, transmits: Sequence[Transmit]) -> int:
+        lookup, sockets = self.core.paths.lookup, self.sockets
+        bursts: dict[SocketId, list[Outgoing]] = {}
+        last: PathId | None = None
+        burst: list[Outgoing] | None = None
+        for path_id, data, ecn in transmits:
+            if path_id != last:
+                last, burst = path_id, None
+                path = lookup(path_id)
+                if path is not None and path.socket in sockets:
+                    remote, burst = path.remote, bursts.setdefault(path.socket, [])
+            if burst is None:
+                self.counters.no_path += 1
+            else:
+                burst.append(_outgoing((remote, data, ecn)))
+        for socket_id, burst in bursts.items():
+            socket = sockets[socket_id]
+            socket.send_burst(burst)
+            if not socket.writable:
+                self._unwritable.setdefault(socket_id, self._now() + STALL_LIMIT)
+        return len(transmits)
+
+    # --- wishes -----------------------------------------------------------------------------------------------------
+
+    def _hand_up(self, events: Sequence[Any], now: Instant) -> bool:
+        """Grants the wishes and hands up the rest. False when that closed the driver."""
+        others: list[Any] = []
+        for event in events:
+            match event:
+                case GatherAddresses():
+                    self._gather(now)
+                case ResolveName():
+                    self._resolve(event)
+                case OpenStream():
+                    self._tell("stream_failed", event.id, "streams are not supported yet", now)
+                case CloseStream():
+                    pass  # none was opened
+                case _:
+                    others.append(event)
+        if others:
+            self._on_events(others)
+        return not self._closed
+
+    def _tell(self, command: str, *arguments: Any) -> None:
+        """Answers a wish. A machine that has ended meanwhile refuses, which is no error of anybody."""
+        try:
+            getattr(self.core, command)(*arguments)
+        except UsageError as error:
+            if self._trace:
+                self._trace.event(self._now(), "answer_refused", command=command, error=str(error))
+
+    def _resolve(self, wish: ResolveName) -> None:
+        def resolved(hosts: Sequence[str]) -> None:
+            if self._resolving.pop(wish.id, None) is not None and not self._closed:
+                self._tell("name_resolved", wish.id, list(hosts), self._now())
+                self._turn()
+
+        self._resolving[wish.id] = self.runtime.resolve(wish.name, resolved)
+
+    def _gather(self, now: Instant) -> None:
+        wanted = select_addresses(self.runtime.local_addresses(), self._policy)
+        for local in [local for local in self._locals if local not in wanted]:
+            socket_id = self._locals.pop(local)
+            self._unwritable.pop(socket_id, None)
+            self.sockets.pop(socket_id).close()
+            self._tell("remove_local", socket_id, now)
+        for local in wanted:
+            if local in self._locals:
+                continue
+            socket_id = SocketId(self._next_socket)
+            socket = self._open(local, socket_id)
+            if socket is not None:
+                self._next_socket += 1
+                self._locals[local] = socket_id
+                self.sockets[socket_id] = socket
+                self._tell("add_local", socket.address, socket_id, now)
+        self._tell("locals_complete", now)
+
+    def _open(self, local: LocalAddress, socket_id: SocketId) -> UdpSocket | None:
+        low, high = self._port_range or (0, 0)
+        error: OSError | None = None
+        for port in range(low, high + 1):
+            try:
+                return self.runtime.open_udp(
+                    local,
+                    port=port,
+                    on_burst=partial(self._on_burst, socket_id),
+                    on_writable=partial(self._on_writable, socket_id),
+                )
+            except OSError as refused:
+                error = refused
+                if refused.errno not in (errno.EADDRINUSE, errno.EACCES):
+                    break  # not this port but the address: its interface went away, say
+        reason = errno.errorcode.get((error and error.errno) or 0, "other error")
+        self.errors.add(reason)
+        if self._trace:
+            self._trace.event(self._now(), "socket_refused", local=local.host, error=reason)
+        return None
