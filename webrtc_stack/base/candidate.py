@@ -35,6 +35,8 @@ class TcpType(StrEnum):
 
 _TCP_TYPES = frozenset(kind.value for kind in TcpType)
 
+_TCP_TYPES = frozenset(kind.value for kind in TcpType)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
