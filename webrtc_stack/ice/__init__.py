@@ -1,0 +1,42 @@
+"""ICE: finds a path to the peer and keeps it. See README.md."""
+
+from .agent import IceAgent
+from .candidates import candidate_priority, pair_priority
+from .config import IceConfig, StunServer
+from .events import (
+    AttributesReceived,
+    CandidateError,
+    CandidateGathered,
+    Closed,
+    GatheringState,
+    GatheringStateChanged,
+    IceEvent,
+    IceState,
+    IceStateChanged,
+    PairSelected,
+    RoleChanged,
+)
+from .pair import PairSnapshot, PairState
+from .session import IceCounters
+
+__all__ = [
+    "AttributesReceived",
+    "CandidateError",
+    "CandidateGathered",
+    "Closed",
+    "GatheringState",
+    "GatheringStateChanged",
+    "IceAgent",
+    "IceConfig",
+    "IceCounters",
+    "IceEvent",
+    "IceState",
+    "IceStateChanged",
+    "PairSelected",
+    "PairSnapshot",
+    "PairState",
+    "RoleChanged",
+    "StunServer",
+    "candidate_priority",
+    "pair_priority",
+]

@@ -1,0 +1,708 @@
+"""The ICE agent: a machine that finds a path to the peer and keeps it.
+
+The agent gathers, demultiplexes STUN, holds the sessions (the present one, and after a restart the one that still
+carries data), and turns what they know into events and states. Non-STUN datagrams never come here.
+
+Spec: RFC 8445 (full agent, one component), RFC 8838 and 8840 (trickle), RFC 7675, RFC 8863; the states are W3C's.
+Left out: acting as an ICE-lite agent, ICE-TCP (RFC 6544), relayed candidates (they come with TURN), RFC 5245's
+aggressive nomination of our own.
+
+Invariants: nothing from the network changes state before integrity and FINGERPRINT were right; every request of ours
+leaves from `poll_transmits`; all deadlines are recomputed from the state after each input.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..base import (
+    NEVER,
+    Address,
+    Candidate,
+    CandidateType,
+    Datagram,
+    Deadlines,
+    Drops,
+    GatherAddresses,
+    IceParameters,
+    Instant,
+    MachineBase,
+    PathId,
+    ResolveName,
+    SocketId,
+    Transmit,
+    canonical_ip,
+    random_u64,
+    random_word,
+)
+from ..errors import InvalidArgumentError, InvalidStateError, ParseError, UsageError
+from ..stun import ErrorCode, Message, MessageClass, Method
+from .candidates import Base, Foundations, candidate_priority, local_preference
+from .config import IceConfig
+from .events import (
+    AttributesReceived,
+    CandidateError,
+    CandidateGathered,
+    Closed,
+    GatheringState,
+    GatheringStateChanged,
+    IceEvent,
+    IceState,
+    IceStateChanged,
+    PairSelected,
+    RoleChanged,
+)
+from .gathering import Gatherer, StunSource
+from .pair import CandidatePair, PairSnapshot
+from .session import IceCounters, Role, Session, Timer, TimerKey
+
+_MAX_ADDRESSES_PER_NAME = 4
+_MAX_EVENTS = 1024
+"""Above so many unread events, attributes of checks are counted but no longer reported."""
+
+
+class _PendingName(NamedTuple):
+    """A name being resolved: for a remote candidate, or for the STUN server of this index."""
+
+    deadline: Instant
+    candidate: Candidate | None
+    server: int
+
+
+class IceAgent(MachineBase[IceEvent]):
+    """See the module's docstring. Commands raise a `UsageError` before anything changes."""
+
+    __slots__ = (
+        "_addresses_asked",
+        "_bases",
+        "_closed",
+        "_config",
+        "_entropy",
+        "_foundations",
+        "_gather_number",
+        "_gatherer",
+        "_gathering_state",
+        "_held",
+        "_idle_state",
+        "_local_count",
+        "_locals",
+        "_locals_complete",
+        "_names",
+        "_next_name",
+        "_previous",
+        "_refusals",
+        "_remote_complete",
+        "_reported_path",
+        "_role",
+        "_session",
+        "_state",
+        "_timers",
+        "_trace",
+        "counters",
+        "drops",
+    )
+
+    def __init__(self, config: IceConfig | None = None) -> None:
+        super().__init__()
+        self._config = config = config or IceConfig()
+        self._trace = config.trace.bind(room="ice")
+        self._entropy = config.entropy.fork("ice")
+        self.counters = IceCounters()
+        self.drops = Drops()
+        self._timers: Deadlines[TimerKey] = Deadlines()
+        self._role = Role(config.controlling, random_u64(self._entropy))
+        self._bases: dict[SocketId, Base] = {}
+        self._foundations = Foundations()
+        self._local_count = 0
+        self._locals: list[Candidate] = []
+        self._locals_complete = False
+        self._addresses_asked = False
+        self._gather_number = -1
+        self._gatherer = Gatherer(config)
+        self._gathering_state = GatheringState.NEW
+        self._held: deque[Candidate] = deque(maxlen=config.max_remote_candidates)
+        self._remote_complete = False
+        self._names: dict[int, _PendingName] = {}
+        self._next_name = 1
+        self._refusals: deque[tuple[PathId, Message]] = deque()
+        self._reported_path: PathId | None = None
+        self._state = IceState.NEW
+        self._idle_state = IceState.NEW
+        self._closed = False
+        self._previous: Session | None = None
+        self._session = self._new_session(0, config.local_parameters or self._draw_parameters())
+
+    def _draw_parameters(self) -> IceParameters:
+        """48 bits of ufrag, 144 of pwd: above the least that RFC 8839 section 5.4 asks for."""
+        return IceParameters(
+            ufrag=random_word(self._entropy, 8), pwd=random_word(self._entropy, 24), options=("trickle", "ice2")
+        )
+
+    def _new_session(self, number: int, local: IceParameters) -> Session:
+        return Session(
+            self._config,
+            number=number,
+            local=local,
+            role=self._role,
+            bases=self._bases,
+            locals_=self._locals,
+            timers=self._timers,
+            entropy=self._entropy.fork(f"session {number}"),
+            trace=self._trace,
+            counters=self.counters,
+            drops=self.drops,
+            role_changed=self._role_changed,
+        )
+
+    def _role_changed(self, now: Instant) -> None:
+        self._emit(RoleChanged(self._role.controlling))
+
+    # --- what it knows ------------------------------------------------------------------------------------------
+
+    @property
+    def local_parameters(self) -> IceParameters:
+        return self._session.local
+
+    @property
+    def remote_parameters(self) -> IceParameters | None:
+        return self._session.remote
+
+    @property
+    def local_candidates(self) -> tuple[Candidate, ...]:
+        """Those gathered in this generation, in order."""
+        return tuple(self._locals)
+
+    @property
+    def remote_candidates(self) -> tuple[Candidate, ...]:
+        """Those of the peer in this generation, peer-reflexive ones included."""
+        return tuple(remote.candidate for remote in self._session.remotes.values())
+
+    @property
+    def pairs(self) -> tuple[PairSnapshot, ...]:
+        """Snapshots for statistics, the best pair first."""
+        selected = self._selected
+        pairs = list(self._session.checklist.pairs.values())
+        if self._previous is not None:
+            pairs += self._previous.checklist.pairs.values()
+        pairs.sort(key=lambda pair: (-pair.priority, pair.number))
+        return tuple(pair.snapshot(pair is selected) for pair in pairs)
+
+    @property
+    def _selected(self) -> CandidatePair | None:
+        if self._session.selected is not None or self._previous is None:
+            return self._session.selected
+        return self._previous.selected
+
+    @property
+    def selected_path(self) -> PathId | None:
+        """Where to send; None before the first valid pair, and after consent is gone."""
+        selected = self._selected
+        return None if selected is None else selected.path
+
+    @property
+    def state(self) -> IceState:
+        return self._state
+
+    @property
+    def gathering_state(self) -> GatheringState:
+        return self._gathering_state
+
+    @property
+    def controlling(self) -> bool:
+        return self._role.controlling
+
+    def accepts(self, path: PathId) -> bool:
+        """Whether data from this path comes from a peer that passed a check.
+
+        True from the peer's first authenticated check on, which may be half a round trip before ours is answered.
+        """
+        return self._session.accepts(path) or (self._previous is not None and self._previous.accepts(path))
+
+    # --- commands: local side -----------------------------------------------------------------------------------
+
+    def gather(self, now: Instant) -> None:
+        """Begins to gather: asks for addresses, and every STUN server. Again after a restart. Idempotent."""
+        now = self._advance(now)
+        self._refuse_if_closed("gather")
+        if self._gather_number == self._session.number:
+            return
+        self._gather_number = self._session.number
+        self._set_gathering_state(GatheringState.GATHERING, now)
+        if not self._addresses_asked:
+            self._addresses_asked = True
+            self._emit(GatherAddresses())
+        for base in self._bases.values():
+            self._announce(base.candidate, now)
+        for index, server in enumerate(self._config.stun_servers):
+            try:
+                host = canonical_ip(server.host)
+            except InvalidArgumentError:
+                self._ask_name(server.host, None, index, now)
+            else:
+                self._add_server(index, host, now)
+        self._settle(now)
+
+    def add_local(self, address: Address, socket_id: SocketId, now: Instant) -> None:
+        """A socket is bound at `address`: a host candidate, and a place to check from.
+
+        Errors: `InvalidArgumentError` when the address is no IP literal with a port, or the socket is known.
+        """
+        now = self._advance(now)
+        if self._closed:
+            return
+        address = Address(canonical_ip(address.host), address.port)
+        if not 0 < address.port < 65536:
+            raise InvalidArgumentError(f"a bound socket has a port from 1 to 65535, got {address.port}")
+        if socket_id in self._bases:
+            raise InvalidArgumentError(f"socket {socket_id} was added before; use remove_local first")
+        if len(self._bases) >= self._config.max_locals:
+            self._drop(now, "too many local addresses")
+            return
+        preference = local_preference(self._local_count, address.host)
+        self._local_count += 1
+        base = Base(socket_id, address, preference, self._host_candidate(address, preference))
+        self._bases[socket_id] = base
+        if self._gather_number == self._session.number:
+            self._announce(base.candidate, now)
+            self._gatherer.add_base(base, now)
+        self._session.add_base(base, now)
+        self._settle(now)
+
+    def _host_candidate(self, address: Address, preference: int) -> Candidate:
+        return Candidate(
+            foundation=self._foundations.of(CandidateType.HOST, address.host),
+            priority=candidate_priority(CandidateType.HOST, preference),
+            host=address.host,
+            port=address.port,
+            type=CandidateType.HOST,
+            ufrag=self._session.local.ufrag,
+        )
+
+    def remove_local(self, socket_id: SocketId, now: Instant) -> None:
+        """A socket is gone, with all its pairs. Unknown ones are ignored."""
+        now = self._advance(now)
+        base = self._bases.pop(socket_id, None)
+        if base is None or self._closed:
+            return
+        self._locals[:] = [
+            one
+            for one in self._locals
+            if one != base.candidate and (one.related_host, one.related_port) != tuple(base.address)
+        ]
+        self._gatherer.remove_base(socket_id)
+        self._session.remove_base(socket_id, now)
+        if self._previous is not None:
+            self._previous.remove_base(socket_id, now)
+        if self._trace:
+            self._trace.event(now, "local_removed", address=str(base.address))
+        self._settle(now)
+
+    def locals_complete(self, now: Instant) -> None:
+        """All addresses that exist were added; gathering is complete once the servers have answered or failed."""
+        now = self._advance(now)
+        if self._closed:
+            return
+        self._locals_complete = True
+        self._settle(now)
+
+    def _announce(self, candidate: Candidate, now: Instant) -> None:
+        self._locals.append(candidate)
+        if self._trace:
+            self._trace.event(now, "candidate_gathered", candidate=candidate.serialize())
+        self._emit(CandidateGathered(candidate))
+
+    def _add_server(self, index: int, host: str, now: Instant) -> None:
+        server = self._config.stun_servers[index]
+        source = StunSource(
+            server.url, Address(host, server.port), index, self._config, self._entropy.fork(f"stun {index} {host}")
+        )
+        self._gatherer.sources.append(source)
+        for base in self._bases.values():
+            source.add_base(base, now)
+
+    def _set_gathering_state(self, state: GatheringState, now: Instant) -> None:
+        if self._gathering_state is not state:
+            self._gathering_state = state
+            if self._trace:
+                self._trace.event(now, "gathering_state_changed", state=state.value)
+            self._emit(GatheringStateChanged(state))
+
+    # --- commands: remote side ----------------------------------------------------------------------------------
+
+    def set_controlling(self, controlling: bool) -> None:
+        """Takes the role that signalling assigned: the offerer controls.
+
+        Errors: `InvalidStateError` once the remote parameters are set.
+        """
+        self._refuse_if_closed("set_controlling")
+        if self._session.remote is not None and controlling != self._role.controlling:
+            raise InvalidStateError("the role is settled once checks have begun; set it before the remote parameters")
+        self._role.controlling = controlling
+
+    def set_remote_parameters(self, parameters: IceParameters, now: Instant) -> None:
+        """Takes the peer's credentials; checks begin as soon as there is a pair.
+
+        Errors: `InvalidStateError` when others are set: `restart` first. `InvalidArgumentError` for empty ones.
+        """
+        now = self._advance(now)
+        self._refuse_if_closed("set_remote_parameters")
+        if not 0 < len(parameters.ufrag) <= 256 or not 0 < len(parameters.pwd) <= 256:
+            raise InvalidArgumentError("a remote ufrag and pwd have 1 to 256 characters")
+        known = self._session.remote
+        if known is not None:
+            if (known.ufrag, known.pwd) != (parameters.ufrag, parameters.pwd):
+                raise InvalidStateError("other remote parameters are in use; call restart() before new ones")
+            return
+        if self._trace:
+            self._trace.event(now, "remote_parameters_set", ufrag=parameters.ufrag, lite=parameters.lite)
+        if parameters.lite:
+            self._session.switch_role(True, now)  # RFC 8445 section 6.1.1: the full agent controls
+        held, self._held = list(self._held), deque(maxlen=self._config.max_remote_candidates)
+        self._session.start(parameters, now)
+        for candidate in held:
+            self._take_candidate(candidate, now)
+        self._settle(now)
+
+    def add_remote_candidate(self, candidate: Candidate | None, now: Instant) -> None:
+        """Takes a candidate of the peer; None is end-of-candidates. May come before the parameters.
+
+        What this agent cannot use (TCP, other components, another generation) is ignored and counted.
+        """
+        now = self._advance(now)
+        self._refuse_if_closed("add_remote_candidate")
+        if candidate is None:
+            self._remote_complete = True
+        elif self._session.remote is None:
+            if len(self._held) == self._held.maxlen:
+                self._drop(now, "too many remote candidates")
+            else:
+                self._held.append(candidate)
+        else:
+            self._take_candidate(candidate, now)
+        self._settle(now)
+
+    def _take_candidate(self, candidate: Candidate, now: Instant) -> None:
+        remote = self._session.remote
+        assert remote is not None
+        if candidate.transport != "udp":
+            self._drop(now, "remote candidate transport")
+        elif candidate.component != 1:
+            self._drop(now, "remote candidate component")  # Firefox offers one for RTCP in spite of rtcp-mux
+        elif candidate.ufrag is not None and candidate.ufrag != remote.ufrag:
+            self._drop(now, "remote candidate of another generation")
+        else:
+            try:
+                host = canonical_ip(candidate.host)
+            except InvalidArgumentError:
+                self._ask_name(candidate.host, candidate, -1, now)
+            else:
+                self._session.add_remote(candidate, Address(host, candidate.port), now)
+
+    def restart(self, now: Instant) -> IceParameters:
+        """Begins a new generation and returns its local parameters.
+
+        The selected path keeps carrying data until the new session has one. `gather` announces the candidates anew.
+        """
+        now = self._advance(now)
+        self._refuse_if_closed("restart")
+        old = self._session
+        if old.selected is not None:
+            if self._previous is not None:
+                self._previous.end()
+            old.retire()
+            self._previous = old
+        else:
+            old.end()
+        self._idle_state = IceState.NEW if self._state is IceState.NEW else IceState.CHECKING
+        self._gatherer.close()
+        self._names.clear()
+        self._locals = []
+        self._held.clear()
+        self._remote_complete = False
+        self._session = self._new_session(old.number + 1, self._draw_parameters())
+        for base in self._bases.values():
+            base.candidate = self._host_candidate(base.address, base.local_preference)
+        if self._trace:
+            self._trace.event(now, "restarted", generation=self._session.number)
+        self._settle(now)
+        return self._session.local
+
+    # --- names --------------------------------------------------------------------------------------------------
+
+    def _ask_name(self, name: str, candidate: Candidate | None, server: int, now: Instant) -> None:
+        if len(self._names) >= self._config.max_names:
+            self._drop(now, "too many names")
+            return
+        number = self._next_name
+        self._next_name += 1
+        self._names[number] = _PendingName(now + self._config.name_timeout, candidate, server)
+        self._emit(ResolveName(number, name))
+
+    def name_resolved(self, name_id: int, hosts: Sequence[str], now: Instant) -> None:
+        """Answers a `ResolveName`; an empty list says that it failed. Late and unknown answers are ignored."""
+        now = self._advance(now)
+        pending = None if self._closed else self._names.pop(name_id, None)
+        if pending is None:
+            return
+        addresses: list[str] = []
+        for host in hosts:
+            try:
+                literal = canonical_ip(host)
+            except UsageError:
+                continue  # what a resolver says is the network's word, not the caller's
+            if literal not in addresses:
+                addresses.append(literal)
+        if self._trace:
+            self._trace.event(now, "name_resolved", id=name_id, hosts=addresses)
+        if pending.candidate is not None:
+            for host in addresses[:_MAX_ADDRESSES_PER_NAME]:
+                self._session.add_remote(pending.candidate, Address(host, pending.candidate.port), now)
+        elif addresses:
+            for family in (False, True):
+                literal = next((one for one in addresses if (":" in one) is family), "")
+                if literal:
+                    self._add_server(pending.server, literal, now)
+        else:
+            self._name_failed(pending, now)
+        self._settle(now)
+
+    def _name_failed(self, pending: _PendingName, now: Instant) -> None:
+        if pending.candidate is None:
+            url = self._config.stun_servers[pending.server].url
+            self._emit(CandidateError(url, 701, "the name of the STUN server was not resolved"))
+
+    # --- the machine --------------------------------------------------------------------------------------------
+
+    def receive(self, data: Datagram, now: Instant) -> None:
+        """Takes one STUN datagram."""
+        self.receive_many((data,), now)
+
+    def receive_many(self, burst: Sequence[Datagram], now: Instant) -> None:
+        """Takes a burst of STUN datagrams; states and deadlines settle once behind it."""
+        now = self._advance(now)
+        if self._closed or not burst:
+            return
+        for datagram in burst:
+            self._receive(datagram, now)
+        self._settle(now)
+
+    def _receive(self, datagram: Datagram, now: Instant) -> None:
+        self.counters.datagrams_received += 1
+        path = self._config.paths.lookup(datagram.path)
+        base = None if path is None else self._bases.get(path.socket)
+        if path is None or base is None:
+            self._drop(now, "unknown path")
+            return
+        try:
+            message = Message.parse(datagram.data)
+        except ParseError as error:
+            self._drop(now, "malformed", detail=str(error))
+            return
+        if message.method != Method.BINDING:
+            self._drop(now, "method")
+        elif message.message_class is MessageClass.REQUEST:
+            self._receive_request(message, datagram.path, base, path.remote, now)
+        elif message.message_class is MessageClass.INDICATION:
+            pass  # a keepalive; nothing to do (RFC 8445 section 11)
+        elif not (
+            self._session.receive_response(message, datagram.path, now)
+            or (self._previous is not None and self._previous.receive_response(message, datagram.path, now))
+            or self._gatherer.receive(message, datagram.path, now)
+        ):
+            self._drop(now, "unknown transaction")
+
+    def _receive_request(self, request: Message, path: PathId, base: Base, source: Address, now: Instant) -> None:
+        """Believes a request only with FINGERPRINT, our ufrag in USERNAME, and integrity by our pwd."""
+        if not request.has_fingerprint:
+            self._drop(now, "request without FINGERPRINT")
+            return
+        username = request.username
+        if username is None or not request.has_integrity:
+            self._refuse(request, path, ErrorCode.BAD_REQUEST, now)
+            return
+        ufrag, _, peer_ufrag = username.partition(":")
+        session = self._session
+        if self._previous is not None and ufrag == self._previous.local.ufrag:
+            session = self._previous
+        if ufrag != session.local.ufrag or not request.verify(session.local.pwd.encode()):
+            self._refuse(request, path, ErrorCode.UNAUTHENTICATED, now)
+            return
+        session.receive_request(request, path, base, source, peer_ufrag, now)
+
+    def _refuse(self, request: Message, path: PathId, code: ErrorCode, now: Instant) -> None:
+        """Answers somebody who did not prove anything: never with more bytes than came, and only so many."""
+        self._drop(now, f"request refused with {code.value}")
+        if len(self._refusals) < self._config.max_responses // 4:
+            answer = request.failure(code)
+            if len(answer.serialize()) <= len(request.raw):
+                self._refusals.append((path, answer))
+
+    def handle_timeout(self, now: Instant) -> None:
+        """Time has reached `now`."""
+        now = self._advance(now)
+        if self._closed or self._timers.next() > now:
+            return
+        self._timers.pop_due(now)  # counted there; `_settle` arms anew what is still to come
+        for session in (self._previous, self._session):
+            if session is not None:
+                session.expire(now)
+        self._gatherer.expire(now)
+        for number, pending in list(self._names.items()):
+            if now >= pending.deadline:
+                del self._names[number]
+                self._name_failed(pending, now)
+        self._settle(now)
+
+    def poll_transmits(self, now: Instant, limit: int = 64) -> list[Transmit]:
+        """Builds what is to be sent now, at most `limit` datagrams."""
+        now = self._advance(now)
+        out: list[Transmit] = []
+        if self._closed or self.next_timeout() > now:
+            return out
+        while self._refusals and len(out) < limit:
+            path, answer = self._refusals.popleft()
+            out.append(Transmit(path, answer.serialize()))
+        for session in (self._previous, self._session):
+            if session is not None and len(out) < limit:
+                out += session.transmit(now, limit - len(out))
+        self._gatherer.transmit(now, limit, out)
+        self._rearm(now)
+        return out
+
+    def next_timeout(self) -> Instant:
+        """When to come back; not after the last `now` while something waits to be polled."""
+        if self._closed:
+            return NEVER
+        if self._refusals or self._session.pending or (self._previous is not None and self._previous.pending):
+            return self._now
+        return self._timers.next()
+
+    def close(self, now: Instant) -> None:
+        """Ends at once, silently: ICE has no farewell. Idempotent."""
+        now = self._advance(now)
+        if self._closed:
+            return
+        self._closed = True
+        self._session.end()
+        if self._previous is not None:
+            self._previous.end()
+            self._previous = None
+        self._gatherer.close()
+        self._names.clear()
+        self._refusals.clear()
+        self._held.clear()
+        self._timers.clear_all()
+        self._set_state(IceState.CLOSED, now)
+        self._emit(Closed("closed"))
+
+    # --- settling -----------------------------------------------------------------------------------------------
+
+    def _settle(self, now: Instant) -> None:
+        """Turns what the parts know into events, states and deadlines."""
+        self._collect_candidates(now)
+        session = self._session
+        # Names still being resolved may bring candidates yet.
+        session.remote_complete = self._remote_complete and not any(
+            pending.candidate is not None for pending in self._names.values()
+        )
+        previous = self._previous
+        if previous is not None and (session.selected is not None or previous.selected is None):
+            previous.end()
+            self._previous = None
+        selected = self._selected
+        path = None if selected is None else selected.path
+        if path != self._reported_path:
+            self._reported_path = path
+            if selected is not None:
+                self._gatherer.stop_refreshing()
+                self._emit(PairSelected(selected.path, selected.local, selected.remote.candidate))
+        unknown = session.unknown_attributes
+        while unknown:
+            unknown_path, attributes = unknown.popleft()
+            if self._trace:
+                self._trace.event(
+                    now, "unknown_attributes_received", attributes={f"{a.type:#06x}": a.value for a in attributes}
+                )
+            if len(self._events) < _MAX_EVENTS:
+                self._emit(AttributesReceived(unknown_path, attributes))
+        self._set_state(self._derive_state(now), now)
+        self._rearm(now)
+
+    def _collect_candidates(self, now: Instant) -> None:
+        for base, kind, address, server, index in self._gatherer.take_found():
+            related = base.address
+            if address == related or any(
+                (one.host, one.port, one.related_host, one.related_port) == (*address, *related) for one in self._locals
+            ):
+                continue  # redundant (RFC 8445 section 5.1.3): no NAT, or another server saw the same
+            candidate = Candidate(
+                foundation=self._foundations.of(kind, related.host, server),
+                priority=candidate_priority(kind, base.local_preference - 1 - index % 100),
+                host=address.host,
+                port=address.port,
+                type=kind,
+                related_host=related.host,
+                related_port=related.port,
+                ufrag=self._session.local.ufrag,
+            )
+            self._announce(candidate, now)
+        for failure in self._gatherer.take_failures():
+            self._emit(CandidateError(*failure))
+        if self._gather_number != self._session.number:
+            return
+        busy = not self._gatherer.settled or any(pending.candidate is None for pending in self._names.values())
+        complete = self._locals_complete and not busy
+        self._set_gathering_state(GatheringState.COMPLETE if complete else GatheringState.GATHERING, now)
+
+    def _derive_state(self, now: Instant) -> IceState:
+        session, previous = self._session, self._previous
+        if session.selected is None and previous is not None and previous.selected is not None:
+            # Restarting over a living path stays connected; over a silent one it starts afresh.
+            return IceState.CONNECTED if previous.receiving(now) else IceState.CHECKING
+        if session.failed:
+            return IceState.FAILED
+        selected = session.selected
+        if selected is not None:
+            if not session.receiving(now):
+                return IceState.DISCONNECTED
+            gathered = self._gathering_state is GatheringState.COMPLETE
+            return (
+                IceState.COMPLETED
+                if selected.nominated and gathered and session.remote_complete
+                else IceState.CONNECTED
+            )
+        if session.ever_selected:
+            return IceState.DISCONNECTED
+        return IceState.CHECKING if session.checking else self._idle_state
+
+    def _set_state(self, state: IceState, now: Instant) -> None:
+        if state is not self._state:
+            if self._trace:
+                self._trace.event(now, "state_changed", old=self._state.value, new=state.value)
+            self._state = state
+            self._emit(IceStateChanged(state))
+
+    def _rearm(self, now: Instant) -> None:
+        self._session.rearm(now)
+        if self._previous is not None:
+            self._previous.rearm(now)
+        gather = self._gatherer.next_deadline(now)
+        if gather < NEVER:
+            self._timers.set((Timer.GATHER, 0), gather)
+        else:
+            self._timers.clear((Timer.GATHER, 0))
+        if self._names:
+            self._timers.set((Timer.NAMES, 0), min(pending.deadline for pending in self._names.values()))
+        else:
+            self._timers.clear((Timer.NAMES, 0))
+
+    def _refuse_if_closed(self, command: str) -> None:
+        if self._closed:
+            raise InvalidStateError(f"{command} after close(); make a new agent")
+
+    def _drop(self, now: Instant, reason: str, detail: str = "") -> None:
+        self.drops.add(reason)
+        if self._trace:
+            self._trace.event(now, "dropped", reason=reason, detail=detail)

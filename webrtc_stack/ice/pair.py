@@ -1,0 +1,143 @@
+"""A candidate pair: its state, what was learned about it, and its statistics."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from ..base import Candidate, Instant, PathId
+from .candidates import Base, Remote, pair_priority
+
+
+class PairState(StrEnum):
+    """RFC 8445 section 6.1.2.6, in W3C's words."""
+
+    FROZEN = "frozen"
+    WAITING = "waiting"
+    IN_PROGRESS = "in-progress"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class PairSnapshot(NamedTuple):
+    """A pair for statistics (W3C `RTCIceCandidatePairStats`, without bytes, which the layer above counts)."""
+
+    path: PathId
+    local: Candidate
+    remote: Candidate
+    state: PairState
+    priority: int
+    nominated: bool
+    selected: bool
+    rtt: float | None
+    """The last measured, seconds."""
+    total_rtt: float
+    requests_sent: int
+    requests_received: int
+    responses_sent: int
+    responses_received: int
+    consent_requests_sent: int
+
+
+class CandidatePair:
+    """One local base and one remote candidate. State only; `Checklist` and `Session` decide."""
+
+    __slots__ = (
+        "answered_at",
+        "base",
+        "consent_requests_sent",
+        "foundation",
+        "local",
+        "nominate_on_success",
+        "nominated",
+        "number",
+        "path",
+        "priority",
+        "probe_at",
+        "remote",
+        "requests_received",
+        "requests_sent",
+        "responses_received",
+        "responses_sent",
+        "rtt",
+        "state",
+        "total_rtt",
+        "transaction_id",
+        "unanswered",
+        "use_candidate_at",
+        "vouched",
+    )
+
+    def __init__(self, number: int, path: PathId, base: Base, remote: Remote, controlling: bool) -> None:
+        self.number = number
+        self.path = path
+        self.base = base
+        self.remote = remote
+        self.local: Candidate = base.candidate
+        """What the peer sees us as: the base's host candidate until an answer says otherwise."""
+        self.foundation = (base.candidate.foundation, remote.candidate.foundation)
+        self.state = PairState.FROZEN
+        self.priority = 0
+        self.prioritize(controlling)
+        self.nominated = False
+        self.nominate_on_success = False
+        self.vouched = False
+        """The peer proved on this path that it knows our password."""
+        self.transaction_id: bytes | None = None
+        """The check in progress."""
+        self.rtt: float | None = None
+        self.total_rtt = 0.0
+        self.requests_sent = 0
+        self.requests_received = 0
+        self.responses_sent = 0
+        self.responses_received = 0
+        self.consent_requests_sent = 0
+        # --- consent ---
+        self.answered_at: Instant = 0.0
+        """When the last check that was answered had been sent."""
+        self.use_candidate_at: Instant = 0.0
+        self.probe_at: Instant = 0.0
+        self.unanswered = 0
+
+    @property
+    def valid(self) -> bool:
+        return self.state is PairState.SUCCEEDED
+
+    @property
+    def suspect(self) -> bool:
+        """Two consent checks in a row went unanswered, long enough that a third was sent."""
+        return self.unanswered > 2
+
+    @property
+    def relayed(self) -> bool:
+        return self.base.candidate.type == "relay" or self.remote.candidate.type == "relay"
+
+    def prioritize(self, controlling: bool) -> None:
+        """Computes the priority anew, after a change of role or of the remote candidate."""
+        ours, theirs = self.base.candidate.priority, self.remote.candidate.priority
+        self.priority = pair_priority(ours, theirs) if controlling else pair_priority(theirs, ours)
+
+    def measured(self, rtt: float) -> None:
+        self.rtt = rtt
+        self.total_rtt += rtt
+
+    def __str__(self) -> str:
+        return f"{self.base.address}>{self.remote.address}"
+
+    def snapshot(self, selected: bool) -> PairSnapshot:
+        return PairSnapshot(
+            path=self.path,
+            local=self.local,
+            remote=self.remote.candidate,
+            state=self.state,
+            priority=self.priority,
+            nominated=self.nominated,
+            selected=selected,
+            rtt=self.rtt,
+            total_rtt=self.total_rtt,
+            requests_sent=self.requests_sent,
+            requests_received=self.requests_received,
+            responses_sent=self.responses_sent,
+            responses_received=self.responses_received,
+            consent_requests_sent=self.consent_requests_sent,
+        )
