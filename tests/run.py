@@ -82,13 +82,15 @@ class Run:
         cwd: Path = ROOT,
         label: str | None = None,
     ) -> None:
-        """Runs one command that counts as one check."""
+        """Runs one command that counts as one check. With a `label` its output is shown only when it fails."""
         words = [str(word) for word in command]
         print(f"$ {label or shlex.join(words)}", flush=True)
-        code = subprocess.call(words, cwd=cwd, env=environment(env))
-        if code:
+        done = subprocess.run(words, cwd=cwd, env=environment(env), capture_output=bool(label), check=False)
+        if done.returncode:
+            if label:
+                print((done.stdout + done.stderr).decode(errors="replace")[-8000:])
             self.totals.failed += 1
-            raise Failed(f"exit code {code}: {label or shlex.join(words)}")
+            raise Failed(f"exit code {done.returncode}: {label or shlex.join(words)}")
         self.totals.passed += 1
 
     def pytest(

@@ -57,25 +57,22 @@ _CHROMIUM_FLAGS: Final = (
     "--disable-sync",
     "--mute-audio",
     "--password-store=basic",
-    # The faked prompt counts as a granted permission: only then are all interfaces gathered, with real addresses.
     "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    "--allow-loopback-in-peer-connection",
-    "--disable-features=WebRtcHideLocalIpsWithMdns",  # a repeated switch would replace this one
     # A page nobody looks at would be throttled, and timers with it.
     "--disable-background-timer-throttling",
     "--disable-renderer-backgrounding",
     "--disable-backgrounding-occluded-windows",
 )
+_CHROMIUM_OPEN: Final = (
+    # The faked prompt counts as a granted permission: only then are all interfaces gathered, with real addresses.
+    "--use-fake-ui-for-media-stream",
+    "--allow-loopback-in-peer-connection",
+    "--disable-features=WebRtcHideLocalIpsWithMdns",  # a repeated switch would replace this one
+)
 
 _FIREFOX_PREFERENCES: Final[dict[str, bool | int | str]] = {
-    # Without a granted permission only the default route's address is gathered: none, on a network without one.
-    "permissions.default.camera": 1,
-    "permissions.default.microphone": 1,
     "media.navigator.streams.fake": True,
     "media.navigator.permission.disabled": True,
-    "media.peerconnection.ice.loopback": True,
-    "media.peerconnection.ice.obfuscate_host_addresses": False,
     # It starts without a word to anybody.
     "app.normandy.enabled": False,
     "app.update.enabled": False,
@@ -103,6 +100,14 @@ _FIREFOX_PREFERENCES: Final[dict[str, bool | int | str]] = {
     "security.sandbox.content.level": 0,
 }
 
+_FIREFOX_OPEN: Final[dict[str, bool | int | str]] = {
+    # Without a granted permission only the default route's address is gathered: none, on a network without one.
+    "permissions.default.camera": 1,
+    "permissions.default.microphone": 1,
+    "media.peerconnection.ice.loopback": True,
+    "media.peerconnection.ice.obfuscate_host_addresses": False,
+}
+
 _START_SECONDS = 60.0  # they take one or two; a cold disk takes longer
 
 
@@ -122,13 +127,18 @@ def die_with_parent() -> Callable[[], None]:
 
 
 class BrowserPage:
-    """One browser with one page; an async context manager. A `Remote` with the commands of browser_peer.js."""
+    """One browser with one page; an async context manager. A `Remote` with the commands of browser_peer.js.
 
-    def __init__(self, kind: BrowserKind, *, flags: tuple[str, ...] = ()) -> None:
+    `hide_addresses`: as for a page without permissions, it offers one candidate under a `.local` name (multicast DNS).
+    It then needs a default route, if only one that leads nowhere.
+    """
+
+    def __init__(self, kind: BrowserKind, *, flags: tuple[str, ...] = (), hide_addresses: bool = False) -> None:
         self.name: str = kind
         self.kind = kind
         self.user_agent = ""
         self._flags = flags
+        self._hide_addresses = hide_addresses
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._socket: web.WebSocketResponse | None = None
@@ -179,9 +189,11 @@ class BrowserPage:
         profile = self._folder / "profile"
         profile.mkdir()
         if self.kind == "chromium":
-            command = [program, *_CHROMIUM_FLAGS, *self._flags, f"--user-data-dir={profile}", url]
+            openness = () if self._hide_addresses else _CHROMIUM_OPEN
+            command = [program, *_CHROMIUM_FLAGS, *openness, *self._flags, f"--user-data-dir={profile}", url]
         else:
-            lines = [f"user_pref({json.dumps(k)}, {json.dumps(v)});\n" for k, v in _FIREFOX_PREFERENCES.items()]
+            preferences = _FIREFOX_PREFERENCES | ({} if self._hide_addresses else _FIREFOX_OPEN)
+            lines = [f"user_pref({json.dumps(k)}, {json.dumps(v)});\n" for k, v in preferences.items()]
             (profile / "user.js").write_text("".join(lines))
             command = [program, "--headless", "--no-remote", "--new-instance", "--profile", str(profile)]
             command += [*self._flags, url]

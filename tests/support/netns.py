@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import ifaddr
 
@@ -22,3 +25,14 @@ def has_non_loopback_address() -> bool:
         return False
     addresses = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if isinstance(ip.ip, str)]
     return any(not ipaddress.ip_address(address).is_loopback for address in addresses)
+
+
+@contextmanager
+def route_to_nowhere() -> Iterator[None]:
+    """Within the block our namespace has a default route; its gateway does not exist, so nothing leaves."""
+    assert inside(), "only on a network of our own"
+    subprocess.run(["ip", "route", "add", "default", "via", "10.77.0.2"], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["ip", "route", "delete", "default"], check=True)
