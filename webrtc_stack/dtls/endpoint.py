@@ -1,0 +1,639 @@
+"""The DTLS endpoint: a sans-IO machine over datagrams.
+
+Picture of one direction each:
+
+    receive_many -> records -> (open) -> fragments -> Reassembler -> Handshake -> context (keys, flights)
+                                     \\-> application data -> DataReceived
+    poll_transmits <- Outbox (flights, cut and packed) <- context
+                   <- queue of payloads, sealed in one loop <- send
+
+Invariants: records of epoch 0 are believed only while the handshake needs them; nothing unauthenticated can end, or
+be answered by, an established connection. A record that cannot be opened is counted and dropped, never fatal.
+
+Spec: RFC 6347 sections 4.1, 4.2; RFC 5246 section 7.2 (alerts). Left out, on purpose: renegotiation (refused by a
+warning), resumption and tickets (never offered), compression, a new association over an old one (section 4.2.8; in
+WebRTC that is a new transport with new fingerprints).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from enum import Enum, auto
+
+from ..base import NEVER, Deadlines, Fingerprint, Instant, MachineBase
+from ..errors import (
+    BufferFull,
+    DtlsAlertError,
+    InvalidArgumentError,
+    InvalidStateError,
+    KeyLimitReached,
+    MessageTooLarge,
+    ParseError,
+    TimedOut,
+    WebRTCError,
+)
+from .certificate import fingerprint_of
+from .ciphers import SUITES
+from .client import ClientHandshake
+from .config import MINIMUM_MTU_BYTES, DtlsConfig, DtlsCounters, Role
+from .constants import (
+    DTLS_1_2,
+    MAX_PLAINTEXT_BYTES,
+    AlertDescription,
+    AlertLevel,
+    CipherSuite,
+    ContentType,
+    HandshakeType,
+    SrtpProfile,
+    alert_name,
+)
+from .events import Closed, DataReceived, DtlsEvent, HandshakeCompleted
+from .failure import HandshakeFailure
+from .handshake import Handshake, HandshakeContext
+from .key_schedule12 import export
+from .messages import Fragment, HandshakeMessage, parse_fragments
+from .protection import Refused
+from .reassembly import Outcome, Reassembler
+from .record import Record, UnifiedRecord, parse_record
+from .server import ServerHandshake
+
+_MAX_QUEUED_ALERTS = 4
+
+
+class State(Enum):
+    """Where an endpoint is in its life."""
+
+    NEW = "new"
+    HANDSHAKING = "handshaking"
+    VERIFYING = "verifying"
+    """The handshake is done, and the fingerprints to compare with have not come from signalling yet."""
+    CONNECTED = "connected"
+    CLOSED = "closed"
+
+
+class _Timer(Enum):
+    RETRANSMIT = auto()
+    HANDSHAKE = auto()
+
+
+class DtlsEndpoint(MachineBase[DtlsEvent]):
+    """One side of a DTLS connection. Inputs and outputs are datagrams (`bytes`).
+
+    Fingerprints may come late: the handshake runs without them, but `HandshakeCompleted` is emitted, data handed up
+    and `send` allowed only after the peer's certificate has matched one of them.
+    """
+
+    __slots__ = (
+        "_alerts",
+        "_authenticated",
+        "_context",
+        "_deadlines",
+        "_early_data",
+        "_early_datagrams",
+        "_handshake",
+        "_held",
+        "_queue",
+        "_reassembler",
+        "_state",
+        "_trace",
+        "config",
+        "counters",
+    )
+
+    def __init__(self, config: DtlsConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.counters = DtlsCounters()
+        self._trace = config.trace
+        self._state = State.NEW
+        self._context = HandshakeContext(config)
+        self._handshake: Handshake | None = None
+        self._reassembler = Reassembler(
+            max_message_bytes=config.max_message_bytes, max_bytes=config.max_reassembly_bytes
+        )
+        self._deadlines: Deadlines[_Timer] = Deadlines()
+        self._queue: deque[bytes] = deque()
+        self._alerts: deque[tuple[AlertLevel, int]] = deque()
+        self._early_datagrams: list[bytes] = []
+        self._early_data: list[bytes] = []
+        self._held: list[Record] = []
+        self._authenticated = False
+        """A protected record of the peer has been opened; alerts of epoch 0 count no longer."""
+
+    # --- what it is -------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    @property
+    def role(self) -> Role:
+        return self.config.role
+
+    @property
+    def version(self) -> str | None:
+        """The version chosen, None before it is."""
+        return self._context.version or None
+
+    @property
+    def cipher_suite(self) -> CipherSuite | None:
+        return self._context.suite
+
+    @property
+    def srtp_profile(self) -> SrtpProfile | None:
+        """The SRTP profile agreed on, None if there is none (yet)."""
+        return self._context.srtp_profile
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The peer's certificate in DER as soon as it was shown; believe it only once connected."""
+        return self._context.peer_certificate or None
+
+    @property
+    def record_overhead(self) -> int:
+        """Bytes that each `send` grows by on its way (known once keys are; before that the largest of all suites)."""
+        sealer = self._context.sealers.get(self._context.write_epoch or -1)
+        return sealer.overhead if sealer is not None else 37
+
+    # --- commands ---------------------------------------------------------------------------------------------------
+
+    def connect(self, now: Instant) -> None:
+        """Starts: a client says hello, a server listens. Datagrams received earlier are looked at now.
+
+        Errors: `InvalidStateError` when called twice.
+        """
+        if self._state is not State.NEW:
+            raise InvalidStateError(f"connect() was called already; the endpoint is {self._state.value}")
+        now = self._advance(now)
+        self._context.now = now
+        self._set_state(State.HANDSHAKING)
+        self._deadlines.set(_Timer.HANDSHAKE, now + self.config.handshake_timeout)
+        self._handshake = (
+            ClientHandshake(self._context) if self.config.role == "client" else ServerHandshake(self._context)
+        )
+        early, self._early_datagrams = self._early_datagrams, []
+        if early:
+            self.receive_many(early, now)
+
+    def set_remote_fingerprints(self, fingerprints: Sequence[Fingerprint], now: Instant | None = None) -> None:
+        """Tells what signalling announced; any match is right. May come before, during or after the handshake.
+
+        Errors: `InvalidArgumentError` for an empty list; `InvalidStateError` once a certificate was accepted.
+        """
+        if not fingerprints:
+            raise InvalidArgumentError("no fingerprint given; signalling must announce at least one")
+        if self._state is State.CONNECTED:
+            raise InvalidStateError("the peer's certificate was accepted already; a new one needs a new endpoint")
+        if self._state is State.CLOSED:
+            return
+        self._context.now = self._advance(self._now if now is None else now)
+        self._context.remote_fingerprints = tuple(fingerprints)
+        self._context.verified = False
+        try:
+            self._context.check_fingerprints()
+        except HandshakeFailure as failure:
+            self._fail(failure)
+            return
+        self._complete_if_ready()
+
+    def send(self, data: bytes, now: Instant) -> None:
+        """Queues one record of application data; it leaves as a datagram of its own.
+
+        Errors: `InvalidStateError` unless connected; `MessageTooLarge` above 2**14 bytes; `BufferFull`.
+        """
+        self.send_many((data,), now)
+
+    def send_many(self, payloads: Sequence[bytes], now: Instant) -> None:
+        """Queues a burst, all of it or nothing. See `send`."""
+        if self._state is not State.CONNECTED:
+            raise InvalidStateError(f"send() needs a connected endpoint, this one is {self._state.value}")
+        if len(self._queue) + len(payloads) > self.config.max_queued_payloads:
+            raise BufferFull(f"{len(self._queue)} payloads are queued; poll_transmits must drain them first")
+        for payload in payloads:
+            if len(payload) > MAX_PLAINTEXT_BYTES:
+                raise MessageTooLarge(f"{len(payload)} bytes, a record carries at most {MAX_PLAINTEXT_BYTES}")
+        self._advance(now)
+        self._queue.extend(payloads)
+
+    def close(self, now: Instant) -> None:
+        """Ends the connection in good order: what is queued leaves, then close_notify. Idempotent."""
+        if self._state is State.CLOSED:
+            return
+        now = self._advance(now)
+        self._context.now = now
+        if self._state is not State.NEW:
+            self._push_alert(AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
+        self._end("closed here", None, flush=True)
+
+    def set_mtu(self, mtu: int) -> None:
+        """Changes the size of handshake datagrams from the next transmission on."""
+        if not MINIMUM_MTU_BYTES <= mtu <= 65_507:
+            raise InvalidArgumentError(f"mtu must be {MINIMUM_MTU_BYTES} to 65507 bytes, got {mtu}")
+        self._context.outbox.set_mtu(mtu)
+
+    def export_keying_material(self, label: str, length: int, context: bytes | None = None) -> bytes:
+        """Keys for an application that both sides derive alike, `EXTRACTOR-dtls_srtp` for SRTP.
+
+        Errors: `InvalidStateError` before `HandshakeCompleted`; `InvalidArgumentError` for a label of the handshake's.
+        Spec: RFC 5705 section 4; RFC 5764 section 4.2.
+        """
+        suite = self._context.suite
+        if self._state is not State.CONNECTED or suite is None:
+            raise InvalidStateError(f"keys are exported from a connected endpoint, this one is {self._state.value}")
+        return export(
+            SUITES[suite].hash_name,
+            self._context.master_secret,
+            self._context.client_random,
+            self._context.server_random,
+            label,
+            length,
+            context,
+        )
+
+    # --- the way in -------------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes, now: Instant) -> None:
+        self.receive_many((data,), now)
+
+    def receive_many(self, burst: Sequence[bytes], now: Instant) -> None:
+        now = self._advance(now)
+        self._context.now = now
+        self.counters.datagrams_received += len(burst)
+        index, end = 0, len(burst)
+        while index < end:
+            if self._state is State.CONNECTED:
+                index = self._receive_data(burst, index)
+                if index >= end:
+                    break
+            self._receive_datagram(burst[index])
+            index += 1
+
+    def _receive_data(self, burst: Sequence[bytes], start: int) -> int:
+        """The fast path: datagrams of one application-data record each."""
+        opener = self._context.openers[1]
+        bad_tags, replays = opener.bad_tags, opener.replays
+        plains, index = opener.open_run(burst, start)
+        self._events.extend(map(DataReceived, plains))
+        if plains:
+            self.counters.records_received += len(plains)
+            if self._context.outbox.holds_flight:
+                # The client speaks, so it has our Finished: nobody will ask for that flight again.
+                self._context.outbox.forget()
+        if opener.bad_tags != bad_tags:
+            self._drop("bad_tag", opener.bad_tags - bad_tags)
+            self._check_forgeries()
+        if opener.replays != replays:
+            self._drop("replayed", opener.replays - replays)
+        return index
+
+    def _receive_datagram(self, data: bytes) -> None:
+        if self._state is State.CLOSED:
+            self._drop("closed")
+            return
+        if self._state is State.NEW:
+            if len(self._early_datagrams) < self.config.max_held_records:
+                self._early_datagrams.append(bytes(data))
+            else:
+                self._drop("before_connect")
+            return
+        offset = 0
+        while offset < len(data) and self._state is not State.CLOSED:
+            try:
+                record, offset = parse_record(data, offset)
+            except ParseError:
+                self._drop("malformed_record")
+                return
+            if isinstance(record, UnifiedRecord):
+                self._drop("no_keys")
+            else:
+                self._receive_record(record)
+
+    def _receive_record(self, record: Record) -> None:
+        epoch = record.epoch
+        if record.version >> 8 != 0xFE or (epoch and record.version != DTLS_1_2):
+            self._drop("wrong_version")
+        elif not epoch:
+            if self._state is not State.HANDSHAKING or len(record.payload) > MAX_PLAINTEXT_BYTES:
+                self._drop("stale_epoch" if self._state is not State.HANDSHAKING else "record_overflow")
+            else:
+                self._dispatch(record, 0, record.payload)
+        else:
+            opener = self._context.openers.get(epoch)
+            if opener is None:
+                self._hold(record)
+                return
+            plain = opener.open(record)
+            if isinstance(plain, Refused):
+                self._drop(plain.value)
+                if plain is Refused.BAD_TAG:
+                    self._check_forgeries()
+                return
+            self._authenticated = True
+            self._dispatch(record, epoch, plain)
+
+    def _hold(self, record: Record) -> None:
+        """Keeps a record of the next epoch until its keys are there: Finished often overtakes what is before it."""
+        if record.epoch != 1 or self._state is not State.HANDSHAKING:
+            self._drop("no_keys")
+        elif len(self._held) >= self.config.max_held_records:
+            self._drop("held_records_full")
+        else:
+            self._held.append(record)
+
+    def _dispatch(self, record: Record, epoch: int, payload: bytes) -> None:
+        kind = record.content_type
+        if kind == ContentType.HANDSHAKE:
+            self.counters.records_received += 1
+            self._receive_handshake(payload, epoch)
+        elif kind == ContentType.ALERT:
+            self._receive_alert(payload, epoch)
+        elif kind == ContentType.APPLICATION_DATA and epoch:
+            self._receive_application_data(payload)
+        elif kind != ContentType.CHANGE_CIPHER_SPEC:  # whose place is told by the epoch in each header
+            self._drop("plaintext_data" if kind == ContentType.APPLICATION_DATA else "unknown_content_type")
+
+    def _receive_application_data(self, payload: bytes) -> None:
+        if self._state is State.CONNECTED:
+            self.counters.records_received += 1
+            self._context.outbox.forget()
+            self._emit(DataReceived(payload))
+        elif len(self._early_data) < self.config.max_held_records:
+            self._early_data.append(payload)
+        else:
+            self._drop("early_data_full")
+
+    # --- handshake messages -----------------------------------------------------------------------------------------
+
+    def _receive_handshake(self, payload: bytes, epoch: int) -> None:
+        try:
+            fragments = parse_fragments(payload)
+        except ParseError:
+            self._drop("malformed_fragment")
+            return
+        for fragment in fragments:
+            self._receive_fragment(fragment, epoch)
+            if self._state is State.CLOSED:
+                return
+
+    def _receive_fragment(self, fragment: Fragment, epoch: int) -> None:
+        if self._state is State.HANDSHAKING and (fragment.type == HandshakeType.FINISHED) != bool(epoch):
+            # Finished proves the keys, so it must be under them; everything before it comes in the clear.
+            self._drop("wrong_epoch")
+            return
+        outcome = self._reassembler.push(fragment, epoch)
+        if outcome is Outcome.OLD:
+            self._on_retransmission(fragment)
+        elif outcome is Outcome.KEPT:
+            self._take_messages()
+        else:
+            self._drop(outcome.value)
+
+    def _on_retransmission(self, fragment: Fragment) -> None:
+        """The peer repeats a flight, so it lacks ours: send it again, unless that was done a moment ago.
+
+        Once the handshake is over only a repeated, authentic Finished counts (epoch 0 does not get here any more).
+        """
+        outbox = self._context.outbox
+        if not outbox.holds_flight or outbox.due:
+            return
+        if outbox.transmissions and self._now - outbox.last_transmitted < self.config.minimum_resend_interval:
+            return
+        self.counters.retransmissions_requested += 1
+        if self._trace:
+            self._trace.event(self._now, "retransmission_requested", message_seq=fragment.message_seq)
+        outbox.due = True
+
+    def _take_messages(self) -> None:
+        while self._state is not State.CLOSED:
+            message = self._reassembler.pop()
+            if message is None:
+                return
+            self.counters.messages_received += 1
+            if self._trace:
+                self._trace.event(
+                    self._now,
+                    "message_received",
+                    type=message.type,
+                    message_seq=message.message_seq,
+                    length=len(message.body),
+                )
+            try:
+                self._take_message(message)
+            except HandshakeFailure as failure:
+                self._fail(failure)
+            except ParseError as error:
+                self._fail(HandshakeFailure(AlertDescription.DECODE_ERROR, str(error)))
+
+    def _take_message(self, message: HandshakeMessage) -> None:
+        if self._state is not State.HANDSHAKING or self._handshake is None:
+            # A renegotiation would begin like this; it is refused, and the connection goes on.
+            if message.type in (HandshakeType.HELLO_REQUEST, HandshakeType.CLIENT_HELLO):
+                self._push_alert(AlertLevel.WARNING, AlertDescription.NO_RENEGOTIATION)
+            self._drop("unexpected_message")
+            return
+        if message.type == HandshakeType.HELLO_REQUEST and self.config.role == "client":
+            return  # RFC 5246 section 7.4.1.1: ignored while a handshake is under way
+        had_keys = bool(self._context.openers)
+        self._handshake = self._handshake.on_message(message)
+        if self._context.finished:
+            self._finish_handshake()
+        if self._context.openers and not had_keys:
+            held, self._held = self._held, []
+            for record in held:
+                if self._state is not State.CLOSED:
+                    self._receive_record(record)
+
+    def _finish_handshake(self) -> None:
+        self._handshake = None
+        self._context.transcript.reset()
+        self._reassembler.clear()
+        self._set_state(State.VERIFYING)
+        self._complete_if_ready()
+
+    def _complete_if_ready(self) -> None:
+        context = self._context
+        if self._state is not State.VERIFYING or not context.verified:
+            return
+        assert context.suite is not None
+        assert context.group is not None
+        self._deadlines.clear(_Timer.HANDSHAKE)
+        self._set_state(State.CONNECTED)
+        self._emit(
+            HandshakeCompleted(
+                version=context.version,
+                cipher_suite=context.suite,
+                srtp_profile=context.srtp_profile,
+                peer_certificate=context.peer_certificate,
+                peer_fingerprints=tuple(
+                    fingerprint_of(context.peer_certificate, algorithm)
+                    for algorithm in ("sha-256", "sha-384", "sha-512")
+                ),
+                group=context.group,
+                extended_master_secret=context.extended_master_secret,
+                alpn_protocol=context.alpn_protocol,
+            )
+        )
+        early, self._early_data = self._early_data, []
+        for payload in early:
+            self._receive_application_data(payload)
+
+    # --- alerts and ends --------------------------------------------------------------------------------------------
+
+    def _receive_alert(self, payload: bytes, epoch: int) -> None:
+        if len(payload) != 2:
+            self._drop("malformed_alert")
+            return
+        if not epoch and self._authenticated:
+            self._drop("unauthenticated_alert")
+            return
+        level, description = payload
+        self.counters.alerts_received += 1
+        if self._trace:
+            self._trace.event(self._now, "alert_received", level=level, alert=alert_name(description), epoch=epoch)
+        if description == AlertDescription.CLOSE_NOTIFY:
+            self._push_alert(AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
+            self._end("closed by the peer", None, flush=False)
+        elif level == AlertLevel.FATAL:
+            reason = f"the peer sent a fatal alert: {alert_name(description)}"
+            self._end(reason, DtlsAlertError(reason, alert=description, sent=False), flush=False)
+
+    def _push_alert(self, level: AlertLevel, description: AlertDescription) -> None:
+        if len(self._alerts) >= _MAX_QUEUED_ALERTS:
+            self._drop("alert_queue_full")
+            return
+        self._alerts.append((level, description))
+        if self._trace:
+            self._trace.event(self._now, "alert_sent", level=level.name.lower(), alert=description.name.lower())
+
+    def _fail(self, failure: HandshakeFailure) -> None:
+        self._push_alert(AlertLevel.FATAL, failure.alert)
+        error = failure.error or DtlsAlertError(failure.reason, alert=failure.alert, sent=True)
+        self._end(failure.reason, error, flush=False)
+
+    def _end(self, reason: str, error: WebRTCError | None, *, flush: bool) -> None:
+        """The one way to die. What is built already, and alerts, may still be fetched; `flush` keeps payloads too."""
+        context = self._context
+        if not flush:
+            self._queue.clear()
+        if self._state is State.NEW or not context.outbox.transmissions:
+            context.outbox.clear_ready()
+        if not (flush and context.outbox.due and context.finished):
+            context.outbox.forget()
+        self._deadlines.clear_all()
+        self._reassembler.clear()
+        self._handshake = None
+        self._held, self._early_data, self._early_datagrams = [], [], []
+        context.transcript.reset()
+        self._set_state(State.CLOSED)
+        if self._trace:
+            self._trace.event(self._now, "closed", reason=reason)
+        self._emit(Closed(reason=reason, error=error))
+
+    def _check_forgeries(self) -> None:
+        opener = self._context.openers[1]
+        if opener.bad_tags >= self.config.forgery_limit and self._state is not State.CLOSED:
+            reason = f"{opener.bad_tags} records with a wrong tag under one key"
+            self._push_alert(AlertLevel.FATAL, AlertDescription.BAD_RECORD_MAC)
+            self._end(reason, KeyLimitReached(reason), flush=False)
+
+    # --- the way out ------------------------------------------------------------------------------------------------
+
+    def poll_transmits(self, now: Instant, limit: int = 64) -> list[bytes]:
+        now = self._advance(now)
+        context = self._context
+        context.now = now
+        outbox = context.outbox
+        sent: list[bytes] = []
+        if outbox.pending and limit > 0:
+            if outbox.due:
+                self._build_flight(now)
+            sent = outbox.take(limit)
+        room = limit - len(sent)
+        if self._queue and room > 0 and not outbox.pending:
+            sent += self._seal_payloads(room)
+        if self._alerts and not self._queue and not outbox.pending:
+            sealer = context.sealers[context.write_epoch]
+            while self._alerts and len(sent) < limit:
+                sent.append(sealer.seal(ContentType.ALERT, bytes(self._alerts.popleft())))
+                self.counters.alerts_sent += 1
+                self.counters.records_sent += 1
+        self.counters.datagrams_sent += len(sent)
+        return sent
+
+    def _build_flight(self, now: Instant) -> None:
+        outbox = self._context.outbox
+        again = outbox.transmissions > 0
+        self.counters.records_sent += outbox.build(self._context.sealers, now)
+        if again:
+            self.counters.flights_retransmitted += 1
+        else:
+            self.counters.flights_sent += 1
+        if self._trace:
+            name = "flight_retransmitted" if again else "flight_sent"
+            self._trace.event(now, name, flight=outbox.name, transmission=outbox.transmissions, timeout=outbox.timeout)
+        if outbox.timed:
+            self._deadlines.set(_Timer.RETRANSMIT, now + outbox.timeout)
+        else:
+            self._deadlines.clear(_Timer.RETRANSMIT)
+
+    def _seal_payloads(self, room: int) -> list[bytes]:
+        """The fast path out: one record and one datagram for each payload."""
+        sealer = self._context.sealers[1]
+        queue = self._queue
+        # The last number is kept for the alert that says why this is the end.
+        left = self.config.record_limit - 1 - sealer.next_sequence
+        if left < min(room, len(queue)):
+            room = max(left, 0)
+            self._reach_record_limit(room)
+        payloads = [queue.popleft() for _ in range(min(room, len(queue)))]
+        self.counters.records_sent += len(payloads)
+        return sealer.seal_many(payloads)
+
+    def _reach_record_limit(self, keep: int) -> None:
+        while len(self._queue) > keep:
+            self._queue.pop()
+        if self._state is not State.CLOSED:
+            reason = f"{self.config.record_limit} records were sent under one key"
+            self._push_alert(AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
+            self._end(reason, KeyLimitReached(reason), flush=True)
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def handle_timeout(self, now: Instant) -> None:
+        now = self._advance(now)
+        self._context.now = now
+        for timer in self._deadlines.pop_due(now):
+            if timer is _Timer.RETRANSMIT:
+                if self._context.outbox.timed:
+                    self._context.outbox.back_off()
+            elif self._state is not State.CLOSED:
+                self._time_out()
+
+    def _time_out(self) -> None:
+        if self._state is State.VERIFYING:
+            reason = f"no fingerprint came from signalling within {self.config.handshake_timeout:g} s"
+        else:
+            reason = f"the handshake was not done within {self.config.handshake_timeout:g} s"
+        self._push_alert(AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
+        self._end(reason, TimedOut(reason), flush=False)
+
+    def next_timeout(self) -> Instant:
+        if self._queue or self._alerts or self._context.outbox.pending:
+            return self._now
+        return self._deadlines.next()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is waiting to be sent and no timer runs."""
+        return self.next_timeout() == NEVER
+
+    def _drop(self, reason: str, count: int = 1) -> None:
+        self.counters.drops.add(reason, count)
+        if self._trace:
+            self._trace.event(self._now, "record_dropped", reason=reason, count=count)
+
+    def _set_state(self, state: State) -> None:
+        if self._trace:
+            self._trace.event(self._now, "state_changed", old=self._state.value, new=state.value)
+        self._state = state
