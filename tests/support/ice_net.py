@@ -115,7 +115,7 @@ class Node:
 class IceNet:
     """The network, its clock, and the run loop."""
 
-    def __init__(self, seed: int = 0, link: LinkConfig | None = None) -> None:
+    def __init__(self, seed: int | str = 0, link: LinkConfig | None = None) -> None:
         self.now = 0.0
         self.entropy = SeededEntropy(f"ice net {seed}")
         self.link = link or LinkConfig(latency=0.025)

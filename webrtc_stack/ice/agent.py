@@ -400,8 +400,8 @@ class IceAgent(MachineBase[IceEvent]):
             else:
                 self._session.add_remote(candidate, Address(host, candidate.port), now)
 
-    def restart(self, now: Instant) -> IceParameters:
-        """Begins a new generation and returns its local parameters.
+    def restart(self, now: Instant, parameters: IceParameters | None = None) -> IceParameters:
+        """Begins a new generation and returns its local parameters: the given ones, or fresh ones.
 
         The selected path keeps carrying data until the new session has one. `gather` announces the candidates anew.
         """
@@ -421,7 +421,7 @@ class IceAgent(MachineBase[IceEvent]):
         self._locals = []
         self._held.clear()
         self._remote_complete = False
-        self._session = self._new_session(old.number + 1, self._draw_parameters())
+        self._session = self._new_session(old.number + 1, parameters or self._draw_parameters())
         for base in self._bases.values():
             base.candidate = self._host_candidate(base.address, base.local_preference)
         if self._trace:
@@ -679,6 +679,8 @@ class IceAgent(MachineBase[IceEvent]):
 
     def _set_state(self, state: IceState, now: Instant) -> None:
         if state is not self._state:
+            if state is IceState.COMPLETED and self._state in (IceState.NEW, IceState.CHECKING):
+                self._set_state(IceState.CONNECTED, now)  # nobody who waits for it shall miss it
             if self._trace:
                 self._trace.event(now, "state_changed", old=self._state.value, new=state.value)
             self._state = state
