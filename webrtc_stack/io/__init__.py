@@ -2,7 +2,7 @@
 
 from .asyncio_runtime import AsyncioRuntime
 from .capabilities import Capabilities, capabilities
-from .driver import Core, Driver, DriverCounters
+from .driver import Driver, DriverCounters
 from .interfaces import AddressPolicy, local_addresses, select_addresses
 from .reactor import AsyncioReactor, Reactor
 from .resolver import Resolver, ResolverConfig
@@ -17,6 +17,7 @@ from .runtime import (
     UdpSocket,
 )
 from .udp import BurstSocket, Run, UdpConfig, UdpCounters, bind_udp, segment
+from .world import Core
 
 __all__ = [
     "AddressPolicy",

@@ -17,32 +17,24 @@ Invariants:
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from ..base import (
     NEVER,
     Address,
-    CloseStream,
     Datagram,
-    Drops,
-    GatherAddresses,
     Instant,
-    Machine,
-    OpenStream,
     PathId,
-    PathTable,
-    ResolveName,
     SocketId,
     Transmit,
 )
-from ..errors import InvalidArgumentError, UsageError
 from ..trace import NO_TRACE, Trace
-from .interfaces import AddressPolicy, select_addresses
-from .runtime import Cancellable, LocalAddress, Outgoing, ReceivedLike, Runtime, UdpSocket
+from .interfaces import AddressPolicy
+from .runtime import Cancellable, Outgoing, ReceivedLike, Runtime, UdpSocket
+from .world import Core, World
 
 TURN_DATAGRAMS: Final = 256
 """Datagrams sent in one turn: some milliseconds of a pure Python stack."""
@@ -51,30 +43,15 @@ POLL_LIMIT: Final = 64
 STALL_LIMIT: Final = 0.1
 """Seconds that one unwritable socket may hold the machine up: above any queue worth having, below a timeout."""
 SPIN_LIMIT: Final = 64
-"""Turns in a row that bring nothing, or (in virtual time) do not let time pass, times `POLL_LIMIT` for the latter."""
+"""Turns in a row that are due at once and bring nothing."""
+SAME_INSTANT_LIMIT: Final = 4096
+"""Turns in a row that are due at once and see no time pass: only under a virtual clock, which they would stop."""
 SPIN_DELAY: Final = 0.01
 """Seconds of rest that a spinning machine is given."""
 
 # Tuples made without a Python-level call each: these are plain NamedTuples.
 _datagram: Callable[[tuple[PathId, bytes, int]], Datagram] = partial(tuple.__new__, Datagram)
 _outgoing: Callable[[tuple[Address, bytes, int]], Outgoing] = partial(tuple.__new__, Outgoing)
-
-
-class Core(Machine[Datagram, Transmit, Any], Protocol):
-    """What a driver drives: a machine over paths that answers to the wishes of `base`."""
-
-    @property
-    def paths(self) -> PathTable: ...
-
-    def add_local(self, address: Address, socket_id: SocketId, now: Instant) -> None: ...
-
-    def remove_local(self, socket_id: SocketId, now: Instant) -> None: ...
-
-    def locals_complete(self, now: Instant) -> None: ...
-
-    def name_resolved(self, id: int, hosts: Sequence[str], now: Instant) -> None: ...
-
-    def stream_failed(self, id: int, reason: str, now: Instant) -> None: ...
 
 
 @dataclass(slots=True)
@@ -103,20 +80,25 @@ class Driver:
         trace: Trace = NO_TRACE,
     ) -> None:
         """Errors: `InvalidArgumentError` for a port range that is none."""
-        if port_range is not None and not 1 <= port_range[0] <= port_range[1] <= 65535:
-            raise InvalidArgumentError(f"port_range is (low, high) within 1 to 65535, got {port_range}")
         self.core = core
         self.runtime = runtime
         self.counters = DriverCounters()
-        self.errors = Drops()
-        self.sockets: dict[SocketId, UdpSocket] = {}
-        self._locals: dict[LocalAddress, SocketId] = {}
-        self._on_events = on_events
-        self._policy = policy or AddressPolicy()
-        self._port_range = port_range
         self._trace = trace.bind(room="io")
-        self._next_socket = 1
-        self._resolving: dict[int, Cancellable] = {}
+        self._on_events = on_events
+        self._world = World(
+            core,
+            runtime,
+            policy=policy or AddressPolicy(),
+            port_range=port_range,
+            on_burst=self._on_burst,
+            on_writable=self._on_writable,
+            on_answer=self._turn,
+            now=self._now,
+            trace=self._trace,
+        )
+        self.sockets: dict[SocketId, UdpSocket] = self._world.sockets
+        self.errors = self._world.errors
+        """Sockets that could not be opened, by the name of the system's error."""
         self._unwritable: dict[SocketId, Instant] = {}
         self._soon: Cancellable | None = None
         self._timer: Cancellable | None = None
@@ -143,22 +125,17 @@ class Driver:
         """Looks at the interfaces and opens what is missing, as the wish `GatherAddresses` does: after a change of
         the network. Sockets that are open stay, those whose address has gone are reported and closed."""
         if not self._closed:
-            self._gather(self._now())
+            self._world.gather(self._now())
             self.wake()
 
     def close(self) -> None:
         """Closes sockets, timers and resolutions, at once. Idempotent; the core's farewell must be flushed before."""
         self._closed = True
-        handles = [self._soon, self._timer, *self._resolving.values()]
-        self._soon = self._timer = None
-        self._resolving.clear()
-        for handle in handles:
+        for handle in (self._soon, self._timer):
             if handle is not None:
                 handle.cancel()
-        sockets = list(self.sockets.values())
-        self.sockets.clear()
-        for socket in sockets:
-            socket.close()
+        self._soon = self._timer = None
+        self._world.close()
 
     # --- turns ------------------------------------------------------------------------------------------------------
 
@@ -239,7 +216,7 @@ class Driver:
         self._fruitless = 0 if fruitful else self._fruitless + 1
         self._same_instant = self._same_instant + 1 if now == self._last else 0
         self._last = now
-        if self._fruitless < SPIN_LIMIT and self._same_instant < SPIN_LIMIT * POLL_LIMIT:
+        if self._fruitless < SPIN_LIMIT and self._same_instant < SAME_INSTANT_LIMIT:
             self.counters.yields += used_up
             if self._soon is None:
                 self._soon = self.runtime.call_soon(self._on_soon)
@@ -287,79 +264,9 @@ class Driver:
                 self._unwritable.setdefault(socket_id, self._now() + STALL_LIMIT)
         return len(transmits)
 
-    # --- wishes -----------------------------------------------------------------------------------------------------
-
     def _hand_up(self, events: Sequence[Any], now: Instant) -> bool:
         """Grants the wishes and hands up the rest. False when that closed the driver."""
-        others: list[Any] = []
-        for event in events:
-            match event:
-                case GatherAddresses():
-                    self._gather(now)
-                case ResolveName():
-                    self._resolve(event)
-                case OpenStream():
-                    self._tell("stream_failed", event.id, "streams are not supported yet", now)
-                case CloseStream():
-                    pass  # none was opened
-                case _:
-                    others.append(event)
+        others = [event for event in events if not self._world.grant(event, now)]
         if others:
             self._on_events(others)
         return not self._closed
-
-    def _tell(self, command: str, *arguments: Any) -> None:
-        """Answers a wish. A machine that has ended meanwhile refuses, which is no error of anybody."""
-        try:
-            getattr(self.core, command)(*arguments)
-        except UsageError as error:
-            if self._trace:
-                self._trace.event(self._now(), "answer_refused", command=command, error=str(error))
-
-    def _resolve(self, wish: ResolveName) -> None:
-        def resolved(hosts: Sequence[str]) -> None:
-            if self._resolving.pop(wish.id, None) is not None and not self._closed:
-                self._tell("name_resolved", wish.id, list(hosts), self._now())
-                self._turn()
-
-        self._resolving[wish.id] = self.runtime.resolve(wish.name, resolved)
-
-    def _gather(self, now: Instant) -> None:
-        wanted = select_addresses(self.runtime.local_addresses(), self._policy)
-        for local in [local for local in self._locals if local not in wanted]:
-            socket_id = self._locals.pop(local)
-            self._unwritable.pop(socket_id, None)
-            self.sockets.pop(socket_id).close()
-            self._tell("remove_local", socket_id, now)
-        for local in wanted:
-            if local in self._locals:
-                continue
-            socket_id = SocketId(self._next_socket)
-            socket = self._open(local, socket_id)
-            if socket is not None:
-                self._next_socket += 1
-                self._locals[local] = socket_id
-                self.sockets[socket_id] = socket
-                self._tell("add_local", socket.address, socket_id, now)
-        self._tell("locals_complete", now)
-
-    def _open(self, local: LocalAddress, socket_id: SocketId) -> UdpSocket | None:
-        low, high = self._port_range or (0, 0)
-        error: OSError | None = None
-        for port in range(low, high + 1):
-            try:
-                return self.runtime.open_udp(
-                    local,
-                    port=port,
-                    on_burst=partial(self._on_burst, socket_id),
-                    on_writable=partial(self._on_writable, socket_id),
-                )
-            except OSError as refused:
-                error = refused
-                if refused.errno not in (errno.EADDRINUSE, errno.EACCES):
-                    break  # not this port but the address: its interface went away, say
-        reason = errno.errorcode.get((error and error.errno) or 0, "other error")
-        self.errors.add(reason)
-        if self._trace:
-            self._trace.event(self._now(), "socket_refused", local=local.host, error=reason)
-        return None

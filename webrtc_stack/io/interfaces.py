@@ -37,8 +37,8 @@ class AddressPolicy:
 
     include_loopback: bool | None = None
     """None: only when there is nothing else, so that two programs on a machine without a network still connect."""
-    interfaces: Collection[str] | Callable[[LocalAddress], bool] | None = None
-    """Names to use, or a predicate; None: all."""
+    interfaces: Collection[str] | Callable[[str, str], bool] | None = None
+    """Names to use, or a predicate of (interface, host); None: all."""
     ipv4: bool = True
     ipv6: bool = True
     link_local: bool = False
@@ -140,7 +140,7 @@ def select_addresses(addresses: Sequence[LocalAddressLike], policy: AddressPolic
     for given in addresses:
         address = LocalAddress(*given)
         if callable(wanted):
-            if not wanted(address):
+            if not wanted(address.interface, address.host):
                 continue
         elif wanted is not None and address.interface not in wanted:
             continue
