@@ -92,6 +92,8 @@ class DtlsConfig:
     """All messages under assembly together."""
     max_held_records: int = 32
     """Records of the next epoch, or early application data, kept until their time comes; more are dropped."""
+    max_held_bytes: int = 65_536
+    """The same limit in bytes."""
     max_queued_payloads: int = 4096
     """Payloads given to `send` and not polled yet; beyond that `send` raises `BufferFull`."""
     record_limit: int = (1 << 48) - 1

@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from ..base import NEVER, Deadlines, Fingerprint, Instant, MachineBase
+from ..base import NEVER, Deadlines, Drops, Fingerprint, Instant, MachineBase
 from ..errors import (
     BufferFull,
     DtlsAlertError,
@@ -91,6 +91,7 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
         "_deadlines",
         "_early_data",
         "_early_datagrams",
+        "_flight_base",
         "_handshake",
         "_held",
         "_queue",
@@ -118,6 +119,8 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
         self._early_datagrams: list[bytes] = []
         self._early_data: list[bytes] = []
         self._held: list[Record] = []
+        self._flight_base = 0
+        """The peer's `message_seq` at which it begins to answer our present flight."""
         self._authenticated = False
         """A protected record of the peer has been opened; alerts of epoch 0 count no longer."""
 
@@ -151,6 +154,11 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
         return self._context.peer_certificate or None
 
     @property
+    def drops(self) -> Drops:
+        """What was refused, by reason."""
+        return self.counters.drops
+
+    @property
     def record_overhead(self) -> int:
         """Bytes that each `send` grows by on its way (known once keys are; before that the largest of all suites)."""
         sealer = self._context.sealers.get(self._context.write_epoch or -1)
@@ -173,25 +181,29 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
             ClientHandshake(self._context) if self.config.role == "client" else ServerHandshake(self._context)
         )
         early, self._early_datagrams = self._early_datagrams, []
-        if early:
-            self.receive_many(early, now)
+        for data in early:
+            self._receive_datagram(data)
 
     def set_remote_fingerprints(self, fingerprints: Sequence[Fingerprint], now: Instant | None = None) -> None:
         """Tells what signalling announced; any match is right. May come before, during or after the handshake.
 
-        Errors: `InvalidArgumentError` for an empty list; `InvalidStateError` once a certificate was accepted.
+        Once connected, repeating what matches changes nothing (every offer and answer does so).
+
+        Errors: `InvalidArgumentError` for an empty list; `InvalidStateError` when connected and none matches: another
+        certificate means another connection (RFC 8842 section 4), hence another endpoint.
         """
         if not fingerprints:
             raise InvalidArgumentError("no fingerprint given; signalling must announce at least one")
-        if self._state is State.CONNECTED:
-            raise InvalidStateError("the peer's certificate was accepted already; a new one needs a new endpoint")
         if self._state is State.CLOSED:
             return
-        self._context.now = self._advance(self._now if now is None else now)
-        self._context.remote_fingerprints = tuple(fingerprints)
-        self._context.verified = False
+        context = self._context
+        if self._state is State.CONNECTED and not context.matches_any(fingerprints):
+            raise InvalidStateError("the peer's certificate was accepted already; a new one needs a new endpoint")
+        context.now = self._advance(self._now if now is None else now)
+        context.remote_fingerprints = tuple(fingerprints)
+        context.verified = False
         try:
-            self._context.check_fingerprints()
+            context.check_fingerprints()
         except HandshakeFailure as failure:
             self._fail(failure)
             return
@@ -278,8 +290,7 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
         if plains:
             self.counters.records_received += len(plains)
             if self._context.outbox.holds_flight:
-                # The client speaks, so it has our Finished: nobody will ask for that flight again.
-                self._context.outbox.forget()
+                self._context.outbox.confirm()
         if opener.bad_tags != bad_tags:
             self._drop("bad_tag", opener.bad_tags - bad_tags)
             self._check_forgeries()
@@ -292,7 +303,7 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
             self._drop("closed")
             return
         if self._state is State.NEW:
-            if len(self._early_datagrams) < self.config.max_held_records:
+            if self._has_room(self._early_datagrams, data):
                 self._early_datagrams.append(bytes(data))
             else:
                 self._drop("before_connect")
@@ -336,10 +347,16 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
         """Keeps a record of the next epoch until its keys are there: Finished often overtakes what is before it."""
         if record.epoch != 1 or self._state is not State.HANDSHAKING:
             self._drop("no_keys")
-        elif len(self._held) >= self.config.max_held_records:
-            self._drop("held_records_full")
-        else:
+        elif self._has_room([held.payload for held in self._held], record.payload):
             self._held.append(record)
+        else:
+            self._drop("held_records_full")
+
+    def _has_room(self, kept: Sequence[bytes], more: bytes) -> bool:
+        """Whether one more may be kept for later."""
+        return (
+            len(kept) < self.config.max_held_records and sum(map(len, kept)) + len(more) <= self.config.max_held_bytes
+        )
 
     def _dispatch(self, record: Record, epoch: int, payload: bytes) -> None:
         kind = record.content_type
@@ -356,9 +373,9 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
     def _receive_application_data(self, payload: bytes) -> None:
         if self._state is State.CONNECTED:
             self.counters.records_received += 1
-            self._context.outbox.forget()
+            self._context.outbox.confirm()
             self._emit(DataReceived(payload))
-        elif len(self._early_data) < self.config.max_held_records:
+        elif self._has_room(self._early_data, payload):
             self._early_data.append(payload)
         else:
             self._drop("early_data_full")
@@ -392,10 +409,11 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
     def _on_retransmission(self, fragment: Fragment) -> None:
         """The peer repeats a flight, so it lacks ours: send it again, unless that was done a moment ago.
 
-        Once the handshake is over only a repeated, authentic Finished counts (epoch 0 does not get here any more).
+        A peer that has begun to answer our flight has it, whatever it repeats. Once the handshake is over only a
+        repeated, authentic Finished counts (epoch 0 does not get here any more).
         """
         outbox = self._context.outbox
-        if not outbox.holds_flight or outbox.due:
+        if not outbox.holds_flight or outbox.due or self._reassembler.next_seq != self._flight_base:
             return
         if outbox.transmissions and self._now - outbox.last_transmitted < self.config.minimum_resend_interval:
             return
@@ -436,6 +454,8 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
             return  # RFC 5246 section 7.4.1.1: ignored while a handshake is under way
         had_keys = bool(self._context.openers)
         self._handshake = self._handshake.on_message(message)
+        if not self._context.outbox.transmissions:
+            self._flight_base = self._reassembler.next_seq
         if self._context.finished:
             self._finish_handshake()
         if self._context.openers and not had_keys:
@@ -448,6 +468,7 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
         self._handshake = None
         self._context.transcript.reset()
         self._reassembler.clear()
+        self._deadlines.clear(_Timer.RETRANSMIT)  # the last flight is repeated on demand only
         self._set_state(State.VERIFYING)
         self._complete_if_ready()
 
@@ -516,9 +537,7 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
         context = self._context
         if not flush:
             self._queue.clear()
-        if self._state is State.NEW or not context.outbox.transmissions:
-            context.outbox.clear_ready()
-        if not (flush and context.outbox.due and context.finished):
+        if not (flush and context.finished):  # our last flight still has to precede what is flushed
             context.outbox.forget()
         self._deadlines.clear_all()
         self._reassembler.clear()

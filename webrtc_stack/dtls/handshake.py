@@ -7,6 +7,7 @@ timers. It raises `HandshakeFailure` or `ParseError`; the endpoint makes an aler
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ..base import Entropy, Fingerprint, Instant
@@ -145,7 +146,7 @@ class HandshakeContext:
             return
         if not self.remote_fingerprints:
             return
-        self.verified = any(self._matches(announced) for announced in self.remote_fingerprints)
+        self.verified = self.matches_any(self.remote_fingerprints)
         self.trace("fingerprint_checked", matches=self.verified, announced=len(self.remote_fingerprints))
         if not self.verified:
             shown = fingerprint_of(self.peer_certificate)
@@ -154,6 +155,10 @@ class HandshakeContext:
                 f"matches none of the {len(self.remote_fingerprints)} fingerprints announced"
             )
             raise HandshakeFailure(AlertDescription.BAD_CERTIFICATE, reason, FingerprintMismatch(reason))
+
+    def matches_any(self, fingerprints: Sequence[Fingerprint]) -> bool:
+        """Whether the peer's certificate is one of those announced."""
+        return any(self._matches(announced) for announced in fingerprints)
 
     def _matches(self, announced: Fingerprint) -> bool:
         algorithm = announced.algorithm.lower()

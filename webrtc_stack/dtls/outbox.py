@@ -120,16 +120,17 @@ class Outbox:
         self.transmissions = 0
         self.due = True
 
-    def answered(self) -> None:
-        """The peer's whole next flight has come: no transmission is wanted any more."""
-        self.timed = False
-        self.due = False
-
     def forget(self) -> None:
         """Drops the flight: it can no longer be asked for again."""
-        self.answered()
+        self.timed = False
+        self.due = False
         self._flight = []
         self._numbers.clear()
+
+    def confirm(self) -> None:
+        """The peer has spoken under the new keys, so it has our last flight: nobody will ask for it again."""
+        if not self.due:
+            self.forget()
 
     @property
     def holds_flight(self) -> bool:
@@ -217,6 +218,3 @@ class Outbox:
         """Up to `limit` built datagrams, in order."""
         ready = self._ready
         return [ready.popleft() for _ in range(min(limit, len(ready)))]
-
-    def clear_ready(self) -> None:
-        self._ready.clear()
