@@ -1,0 +1,58 @@
+"""A whole peer, still sans-IO: JSEP negotiation, the bundle of transports, `PeerCore`. See README.md."""
+
+from ..datachannel import ChannelHandle, ChannelSnapshot
+from .config import BundlePolicy, IceServer, IceTransportPolicy, PeerConfig, RtcpMuxPolicy
+from .core import PeerCore
+from .description import IceCandidate, SessionDescription
+from .events import (
+    ConnectionState,
+    ConnectionStateChanged,
+    IceCandidateErrored,
+    IceCandidateGathered,
+    IceConnectionStateChanged,
+    IceGatheringStateChanged,
+    NegotiationNeeded,
+    PeerClosed,
+    SelectedPairChanged,
+    SignalingStateChanged,
+)
+from .negotiation import SdpType, SignalingState
+from .snapshot import (
+    DtlsSnapshot,
+    IceSnapshot,
+    PairSnapshot,
+    PeerSnapshot,
+    TransportCounters,
+)
+from .transport import DtlsState
+
+__all__ = [
+    "BundlePolicy",
+    "ChannelHandle",
+    "ChannelSnapshot",
+    "ConnectionState",
+    "ConnectionStateChanged",
+    "DtlsSnapshot",
+    "DtlsState",
+    "IceCandidate",
+    "IceCandidateErrored",
+    "IceCandidateGathered",
+    "IceConnectionStateChanged",
+    "IceGatheringStateChanged",
+    "IceServer",
+    "IceSnapshot",
+    "IceTransportPolicy",
+    "NegotiationNeeded",
+    "PairSnapshot",
+    "PeerClosed",
+    "PeerConfig",
+    "PeerCore",
+    "PeerSnapshot",
+    "RtcpMuxPolicy",
+    "SdpType",
+    "SelectedPairChanged",
+    "SessionDescription",
+    "SignalingState",
+    "SignalingStateChanged",
+    "TransportCounters",
+]

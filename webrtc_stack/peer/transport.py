@@ -1,0 +1,340 @@
+"""One bundle: ICE below, DTLS on it, SCTP and data channels in DTLS.
+
+```
+ datagrams -> demux -> ice
+                    -> dtls -> datachannel (sctp)          and the same way back
+```
+DTLS is not tied to a path: what comes from any path that passed an ICE check is taken, what leaves takes the
+selected one (client and server flights of browsers do use different ones). Nothing of DTLS leaves before a pair is
+validated. DTLS that arrives too early (before our check of that path, or before the answer has told our role) waits
+in a small buffer, because its sender would repeat it only after a time-out.
+
+Spec: RFC 8842 section 5 (DTLS over ICE), RFC 8261 (SCTP over DTLS), RFC 7983 (demultiplexing).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, Literal, TypeAlias
+
+from .. import datachannel, dtls, ice, sctp
+from ..base import Address, Datagram, Drops, Fingerprint, Instant, PathTable, SocketId, Transmit
+from ..errors import WebRTCError
+from ..trace import PacketKind
+from .config import PeerConfig
+from .demux import BY_FIRST_BYTE, Protocol
+
+MAX_EARLY_DATAGRAMS: Final = 32
+"""A flight of DTLS is at most some ten datagrams."""
+
+
+DtlsRole: TypeAlias = Literal["client", "server"]
+
+
+class DtlsState(StrEnum):
+    """RTCDtlsTransportState (W3C webrtc-pc section 5.5.1)."""
+
+    NEW = "new"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    CLOSED = "closed"
+    FAILED = "failed"
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What has crossed the wire, all protocols."""
+
+    datagrams_sent: int = 0
+    datagrams_received: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+
+
+class Transport:
+    """Not a machine of its own but the plumbing inside `PeerCore`: it shares that machine's time and events.
+
+    `on_event` receives every event of the rooms that this class does not consume itself.
+    """
+
+    def __init__(
+        self,
+        config: PeerConfig,
+        paths: PathTable,
+        certificate: dtls.Certificate,
+        on_event: Callable[[Any], None],
+    ) -> None:
+        self._config = config
+        self.paths = paths
+        self._certificate = certificate
+        self._on_event = on_event
+        self._entropy = config.entropy
+        self._trace = config.trace.bind(room="peer")
+        self._packet_log = config.packet_log
+        self._locals: dict[SocketId, Address] = {}
+        self._early: deque[Datagram] = deque(maxlen=MAX_EARLY_DATAGRAMS)
+        self.drops = Drops()
+        self.traffic = Traffic()
+        self.ice = ice.IceAgent(
+            ice.IceConfig(
+                paths=paths,
+                stun_servers=tuple(
+                    ice.StunServer(host, port) for server in config.ice_servers for host, port in server.stun_servers()
+                ),
+                entropy=config.entropy.fork("ice"),
+                trace=config.trace.bind(room="ice"),
+            )
+        )
+        self.channels = datachannel.DataChannels(
+            datachannel.DataChannelsConfig(
+                sctp=sctp.SctpConfig(
+                    receive_window_bytes=config.receive_window_bytes,
+                    send_buffer_bytes=config.send_buffer_bytes,
+                    entropy=config.entropy.fork("sctp"),
+                    trace=config.trace.bind(room="sctp"),
+                    packet_log=config.packet_log,
+                ),
+                max_message_size=config.max_message_size,
+                entropy=config.entropy.fork("datachannel"),
+                trace=config.trace.bind(room="datachannel"),
+            )
+        )
+        self.dtls: dtls.DtlsEndpoint | None = None
+        self.dtls_state = DtlsState.NEW
+        self.dtls_role: DtlsRole | None = None
+        self.dtls_error: WebRTCError | None = None
+        self.handshake: dtls.HandshakeCompleted | None = None
+        self.remote_fingerprints: tuple[Fingerprint, ...] = ()
+        self._dtls_started = False
+        self._closing = False
+        self.channels_closed = False
+
+    # --- commands ---------------------------------------------------------------------------------------------------
+
+    def add_local(self, address: Address, socket_id: SocketId, now: Instant) -> None:
+        self._locals[socket_id] = address
+        self.ice.add_local(address, socket_id, now)
+
+    def remove_local(self, socket_id: SocketId, now: Instant) -> None:
+        self._locals.pop(socket_id, None)
+        self.ice.remove_local(socket_id, now)
+
+    def start_dtls(self, role: DtlsRole, fingerprints: tuple[Fingerprint, ...], now: Instant) -> None:
+        """Our role and the peer's certificates are known; later calls change nothing but the fingerprints."""
+        if self.dtls is not None:
+            if self.dtls_state in (DtlsState.NEW, DtlsState.CONNECTING) and fingerprints != self.remote_fingerprints:
+                self.remote_fingerprints = fingerprints
+                self.dtls.set_remote_fingerprints(fingerprints, now)
+            return
+        self.remote_fingerprints = fingerprints
+        self.dtls_role = role
+        self.dtls = dtls.DtlsEndpoint(
+            dtls.DtlsConfig(
+                role=role,
+                certificate=self._certificate,
+                remote_fingerprints=fingerprints,
+                mtu=self._config.dtls_mtu,
+                entropy=self._entropy.fork("dtls"),
+                trace=self._config.trace.bind(room="dtls"),
+                key_log=self._config.key_log,
+            )
+        )
+        if role == "server":
+            self._connect_dtls(now)
+        self._path_moved(now)
+
+    def _connect_dtls(self, now: Instant) -> None:
+        assert self.dtls is not None
+        self._dtls_started = True
+        self.dtls_state = DtlsState.CONNECTING
+        self.dtls.connect(now)
+        self._take_early(now)
+
+    def _path_moved(self, now: Instant) -> None:
+        """A pair may have been validated: the client may begin, early datagrams may be believed."""
+        if self.dtls is None or self.ice.selected_path is None:
+            return
+        if not self._dtls_started:
+            self._connect_dtls(now)
+        self._take_early(now)
+
+    def close(self, reason: str, now: Instant) -> None:
+        """Begins the goodbye: SCTP shuts down (bounded by its own deadline), then DTLS says close_notify."""
+        self._closing = True
+        if self.dtls_state is DtlsState.CONNECTED:
+            self.channels.close(now)
+        else:
+            self.channels.abort(now, reason)
+            if self.dtls is not None and self._dtls_started:
+                self.dtls.close(now)
+        self.pump(now)
+
+    def _close_dtls(self, now: Instant) -> None:
+        """SCTP has said its last word, so DTLS may say its own."""
+        self.pump(now)
+        if self.channels_closed and self.dtls is not None:
+            self.dtls.close(now)
+
+    @property
+    def goodbye_said(self) -> bool:
+        """Nothing more will be sent but what is queued."""
+        return self.channels_closed and self.dtls_state not in (DtlsState.CONNECTED, DtlsState.CONNECTING)
+
+    # --- in ---------------------------------------------------------------------------------------------------------
+
+    def receive_many(self, burst: Sequence[Datagram], now: Instant) -> None:
+        """Sorts a burst by protocol and hands each its part, ICE first: a check may validate what follows it."""
+        stun: list[Datagram] = []
+        records: list[Datagram] = []
+        size = 0
+        for datagram in burst:
+            data = datagram.data
+            if not data:
+                self.drops.add("empty datagram")
+                continue
+            size += len(data)
+            protocol = BY_FIRST_BYTE[data[0]]
+            if protocol is Protocol.DTLS:
+                records.append(datagram)
+            elif protocol is Protocol.STUN:
+                stun.append(datagram)
+            elif protocol is Protocol.RTP:
+                self.drops.add("no media negotiated")
+            else:
+                self.drops.add("unknown protocol")
+        self.traffic.datagrams_received += len(burst)
+        self.traffic.bytes_received += size
+        if self._packet_log is not None:
+            for datagram in burst:
+                self._log(datagram.path, datagram.data, now, outgoing=False)
+        if stun:
+            self.ice.receive_many(stun, now)
+            self.pump(now)
+        if records:
+            self._receive_records(records, now)
+            self.pump(now)
+
+    def _receive_records(self, records: list[Datagram], now: Instant) -> None:
+        if self.dtls is None or not self._dtls_started:
+            self._early.extend(records)
+            return
+        accepted: list[bytes] = []
+        good_path = None
+        for datagram in records:
+            if datagram.path == good_path or self.ice.accepts(datagram.path):
+                good_path = datagram.path
+                accepted.append(datagram.data)
+            else:
+                if len(self._early) == MAX_EARLY_DATAGRAMS:
+                    self.drops.add("path not validated")
+                self._early.append(datagram)
+        if accepted:
+            self.dtls.receive_many(accepted, now)
+
+    def _take_early(self, now: Instant) -> None:
+        if self._early:
+            early = list(self._early)
+            self._early.clear()
+            self._receive_records(early, now)
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def handle_timeout(self, now: Instant) -> None:
+        self.ice.handle_timeout(now)
+        if self.dtls is not None:
+            self.dtls.handle_timeout(now)
+        self.channels.handle_timeout(now)
+        self.pump(now)
+
+    def next_timeout(self, now: Instant) -> Instant:
+        instant = self.ice.next_timeout()
+        if self.dtls is not None and self._dtls_started:
+            instant = min(instant, self.dtls.next_timeout())
+        if self.dtls_state is DtlsState.CONNECTED:
+            if self._closing and self.channels_closed:
+                return min(instant, now)  # the close_notify waits to be polled
+            instant = min(instant, self.channels.next_timeout())
+        return instant
+
+    # --- between the rooms ------------------------------------------------------------------------------------------
+
+    def pump(self, now: Instant) -> None:
+        """Carries events upwards until no room has any: ICE to DTLS, DTLS to SCTP, the rest to the peer."""
+        moved = True
+        while moved:
+            moved = False
+            for ice_event in self.ice.poll_events():
+                moved = True
+                if type(ice_event) is ice.PairSelected or type(ice_event) is ice.IceStateChanged:
+                    self._path_moved(now)
+                self._on_event(ice_event)
+            if self.dtls is not None:
+                events = self.dtls.poll_events()
+                if events:
+                    moved = True
+                    self._dtls_events(events, now)
+            for event in self.channels.poll_events():
+                moved = True
+                if type(event) is datachannel.Closed:
+                    self.channels_closed = True
+                self._on_event(event)
+
+    def _dtls_events(self, events: Sequence[Any], now: Instant) -> None:
+        packets: list[bytes] = []
+        for event in events:
+            kind = type(event)
+            if kind is dtls.DataReceived:
+                packets.append(event.data)
+                continue
+            if packets:  # keep the order: data before the end
+                self.channels.receive_many(packets, now)
+                packets = []
+            if kind is dtls.HandshakeCompleted:
+                self.handshake = event
+                self.dtls_state = DtlsState.CONNECTED
+                self.channels.connect(now, dtls_client=self.dtls_role == "client")
+            elif kind is dtls.Closed:
+                self.dtls_error = event.error
+                self.dtls_state = DtlsState.FAILED if event.error is not None else DtlsState.CLOSED
+                self.channels.abort(now, event.reason)
+            self._on_event(event)
+        if packets:
+            self.channels.receive_many(packets, now)
+
+    # --- out --------------------------------------------------------------------------------------------------------
+
+    def poll_transmits(self, now: Instant, limit: int) -> list[Transmit]:
+        out = list(self.ice.poll_transmits(now, limit))
+        endpoint = self.dtls
+        room = limit - len(out)
+        if endpoint is not None and self._dtls_started and room > 0:
+            if self.dtls_state is DtlsState.CONNECTED:
+                packets = self.channels.poll_transmits(now, room)
+                if packets:
+                    endpoint.send_many(packets, now)
+                elif self._closing:
+                    self._close_dtls(now)
+            records = endpoint.poll_transmits(now, room)
+            path = self.ice.selected_path
+            if path is None:
+                if records:
+                    self.drops.add("no path to send on", len(records))
+            else:
+                out += [Transmit(path, record) for record in records]
+        if out:
+            self.traffic.datagrams_sent += len(out)
+            self.traffic.bytes_sent += sum(len(item.data) for item in out)
+            if self._packet_log is not None:
+                for item in out:
+                    self._log(item.path, item.data, now, outgoing=True)
+        return out
+
+    def _log(self, path_id: Any, data: bytes, now: Instant, *, outgoing: bool) -> None:
+        assert self._packet_log is not None
+        path = self.paths.lookup(path_id)
+        local = self._locals.get(path.socket) if path is not None else None
+        remote = path.remote if path is not None else None
+        self._packet_log.packet(now, PacketKind.UDP, data, outgoing=outgoing, local=local, remote=remote)
