@@ -123,7 +123,7 @@ def _behind_nats(net: IceNet, servers: int = 1, **kinds: Nat) -> tuple[Node, Nod
     addresses = [Address(f"192.0.2.{10 + i}", 3478) for i in range(servers)]
     for address in addresses:
         net.servers[address] = stun.serve_binding
-    config = {"stun_servers": tuple(StunServer(*address) for address in addresses)}
+    config: dict[str, Any] = {"stun_servers": tuple(StunServer(*address) for address in addresses)}
     a = net.node("a", ["192.168.0.5"], controlling=True, nat=kinds.get("left", Nat("203.0.113.1")), **config)
     b = net.node("b", ["192.168.7.7"], nat=kinds.get("right", Nat("198.51.100.1")), **config)
     return a, b
@@ -215,7 +215,7 @@ def test_a_dead_interface_and_a_dead_server_delay_neither_connecting_nor_complet
     net = IceNet(9)
     good = Address("192.0.2.10", 3478)
     net.servers[good] = stun.serve_binding
-    config = {
+    config: dict[str, Any] = {
         "stun_servers": (StunServer("192.0.2.99"), StunServer(*good), StunServer("nowhere.example")),
     }
     a = net.node("a", ["172.16.0.9", "10.0.0.1"], controlling=True, **config)
@@ -390,6 +390,11 @@ def test_loopback_is_paired_with_loopback_and_our_own_addresses_only() -> None:
     }
 
 
+def bind_late(node: Node) -> None:
+    node.bind("10.0.0.1")
+    node.agent.locals_complete(node.net.now)
+
+
 def test_a_local_address_that_appears_late_is_announced_and_checked() -> None:
     net = IceNet(18)
     a = net.node("a", [], controlling=True)
@@ -398,7 +403,7 @@ def test_a_local_address_that_appears_late_is_announced_and_checked() -> None:
     net.signal(a, b)
     net.run(2)
     assert a.agent.state is IceState.CHECKING
-    net.at(2.5, lambda: a.bind("10.0.0.1") and None)
+    net.at(2.5, lambda: bind_late(a))
     assert net.run(5, connected(a, b))
     assert a.time_of("connected") == pytest.approx(2.5 + RTT)
     assert len(a.named(CandidateGathered)) == 1

@@ -180,7 +180,7 @@ def test_a_restart_revives_a_failed_agent() -> None:
     _up(net, a, b)
     net.partition("10.0.0.1", "10.0.0.2")
     net.run(60)
-    assert a.agent.state is b.agent.state is IceState.FAILED
+    assert a.states()[-1] == b.states()[-1] == "failed"
     net.heal("10.0.0.1", "10.0.0.2")
     a.agent.restart(net.now)
     b.agent.restart(net.now)

@@ -17,7 +17,7 @@ from .events import (
     RoleChanged,
 )
 from .pair import PairSnapshot, PairState
-from .session import IceCounters
+from .state import IceCounters
 
 __all__ = [
     "AttributesReceived",

@@ -15,13 +15,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ..base import (
     NEVER,
     Address,
     Candidate,
-    CandidateType,
     Datagram,
     Deadlines,
     Drops,
@@ -39,7 +37,7 @@ from ..base import (
 )
 from ..errors import InvalidArgumentError, InvalidStateError, ParseError, UsageError
 from ..stun import ErrorCode, Message, MessageClass, Method
-from .candidates import Base, Foundations, candidate_priority, local_preference
+from .candidates import Base
 from .config import IceConfig
 from .events import (
     AttributesReceived,
@@ -55,20 +53,15 @@ from .events import (
     RoleChanged,
 )
 from .gathering import Gatherer, StunSource
+from .locals import LocalCandidates
+from .names import Names, PendingName
 from .pair import CandidatePair, PairSnapshot
-from .session import IceCounters, Role, Session, Timer, TimerKey
+from .session import Session
+from .state import IceCounters, Role, Timer, TimerKey
 
 _MAX_ADDRESSES_PER_NAME = 4
 _MAX_EVENTS = 1024
 """Above so many unread events, attributes of checks are counted but no longer reported."""
-
-
-class _PendingName(NamedTuple):
-    """A name being resolved: for a remote candidate, or for the STUN server of this index."""
-
-    deadline: Instant
-    candidate: Candidate | None
-    server: int
 
 
 class IceAgent(MachineBase[IceEvent]):
@@ -76,21 +69,17 @@ class IceAgent(MachineBase[IceEvent]):
 
     __slots__ = (
         "_addresses_asked",
-        "_bases",
         "_closed",
         "_config",
         "_entropy",
-        "_foundations",
         "_gather_number",
         "_gatherer",
         "_gathering_state",
         "_held",
         "_idle_state",
-        "_local_count",
         "_locals",
         "_locals_complete",
         "_names",
-        "_next_name",
         "_previous",
         "_refusals",
         "_remote_complete",
@@ -113,10 +102,7 @@ class IceAgent(MachineBase[IceEvent]):
         self.drops = Drops()
         self._timers: Deadlines[TimerKey] = Deadlines()
         self._role = Role(config.controlling, random_u64(self._entropy))
-        self._bases: dict[SocketId, Base] = {}
-        self._foundations = Foundations()
-        self._local_count = 0
-        self._locals: list[Candidate] = []
+        self._locals = LocalCandidates()
         self._locals_complete = False
         self._addresses_asked = False
         self._gather_number = -1
@@ -124,8 +110,7 @@ class IceAgent(MachineBase[IceEvent]):
         self._gathering_state = GatheringState.NEW
         self._held: deque[Candidate] = deque(maxlen=config.max_remote_candidates)
         self._remote_complete = False
-        self._names: dict[int, _PendingName] = {}
-        self._next_name = 1
+        self._names = Names(config.max_names, config.name_timeout)
         self._refusals: deque[tuple[PathId, Message]] = deque()
         self._reported_path: PathId | None = None
         self._state = IceState.NEW
@@ -141,12 +126,12 @@ class IceAgent(MachineBase[IceEvent]):
         )
 
     def _new_session(self, number: int, local: IceParameters) -> Session:
+        self._locals.begin(local.ufrag)
         return Session(
             self._config,
             number=number,
             local=local,
             role=self._role,
-            bases=self._bases,
             locals_=self._locals,
             timers=self._timers,
             entropy=self._entropy.fork(f"session {number}"),
@@ -172,12 +157,12 @@ class IceAgent(MachineBase[IceEvent]):
     @property
     def local_candidates(self) -> tuple[Candidate, ...]:
         """Those gathered in this generation, in order."""
-        return tuple(self._locals)
+        return tuple(self._locals.announced)
 
     @property
     def remote_candidates(self) -> tuple[Candidate, ...]:
         """Those of the peer in this generation, peer-reflexive ones included."""
-        return tuple(remote.candidate for remote in self._session.remotes.values())
+        return tuple(remote.candidate for remote in self._session.remotes.by_address.values())
 
     @property
     def pairs(self) -> tuple[PairSnapshot, ...]:
@@ -233,7 +218,7 @@ class IceAgent(MachineBase[IceEvent]):
         if not self._addresses_asked:
             self._addresses_asked = True
             self._emit(GatherAddresses())
-        for base in self._bases.values():
+        for base in self._locals.bases.values():
             self._announce(base.candidate, now)
         for index, server in enumerate(self._config.stun_servers):
             try:
@@ -255,42 +240,24 @@ class IceAgent(MachineBase[IceEvent]):
         address = Address(canonical_ip(address.host), address.port)
         if not 0 < address.port < 65536:
             raise InvalidArgumentError(f"a bound socket has a port from 1 to 65535, got {address.port}")
-        if socket_id in self._bases:
+        if socket_id in self._locals.bases:
             raise InvalidArgumentError(f"socket {socket_id} was added before; use remove_local first")
-        if len(self._bases) >= self._config.max_locals:
+        if len(self._locals.bases) >= self._config.max_locals:
             self._drop(now, "too many local addresses")
             return
-        preference = local_preference(self._local_count, address.host)
-        self._local_count += 1
-        base = Base(socket_id, address, preference, self._host_candidate(address, preference))
-        self._bases[socket_id] = base
+        base = self._locals.add(address, socket_id)
         if self._gather_number == self._session.number:
             self._announce(base.candidate, now)
             self._gatherer.add_base(base, now)
         self._session.add_base(base, now)
         self._settle(now)
 
-    def _host_candidate(self, address: Address, preference: int) -> Candidate:
-        return Candidate(
-            foundation=self._foundations.of(CandidateType.HOST, address.host),
-            priority=candidate_priority(CandidateType.HOST, preference),
-            host=address.host,
-            port=address.port,
-            type=CandidateType.HOST,
-            ufrag=self._session.local.ufrag,
-        )
-
     def remove_local(self, socket_id: SocketId, now: Instant) -> None:
         """A socket is gone, with all its pairs. Unknown ones are ignored."""
         now = self._advance(now)
-        base = self._bases.pop(socket_id, None)
+        base = self._locals.remove(socket_id)
         if base is None or self._closed:
             return
-        self._locals[:] = [
-            one
-            for one in self._locals
-            if one != base.candidate and (one.related_host, one.related_port) != tuple(base.address)
-        ]
         self._gatherer.remove_base(socket_id)
         self._session.remove_base(socket_id, now)
         if self._previous is not None:
@@ -308,7 +275,7 @@ class IceAgent(MachineBase[IceEvent]):
         self._settle(now)
 
     def _announce(self, candidate: Candidate, now: Instant) -> None:
-        self._locals.append(candidate)
+        self._locals.announced.append(candidate)
         if self._trace:
             self._trace.event(now, "candidate_gathered", candidate=candidate.serialize())
         self._emit(CandidateGathered(candidate))
@@ -319,7 +286,7 @@ class IceAgent(MachineBase[IceEvent]):
             server.url, Address(host, server.port), index, self._config, self._entropy.fork(f"stun {index} {host}")
         )
         self._gatherer.sources.append(source)
-        for base in self._bases.values():
+        for base in self._locals.bases.values():
             source.add_base(base, now)
 
     def _set_gathering_state(self, state: GatheringState, now: Instant) -> None:
@@ -418,12 +385,9 @@ class IceAgent(MachineBase[IceEvent]):
         self._idle_state = IceState.NEW if self._state is IceState.NEW else IceState.CHECKING
         self._gatherer.close()
         self._names.clear()
-        self._locals = []
         self._held.clear()
         self._remote_complete = False
         self._session = self._new_session(old.number + 1, parameters or self._draw_parameters())
-        for base in self._bases.values():
-            base.candidate = self._host_candidate(base.address, base.local_preference)
         if self._trace:
             self._trace.event(now, "restarted", generation=self._session.number)
         self._settle(now)
@@ -432,18 +396,16 @@ class IceAgent(MachineBase[IceEvent]):
     # --- names --------------------------------------------------------------------------------------------------
 
     def _ask_name(self, name: str, candidate: Candidate | None, server: int, now: Instant) -> None:
-        if len(self._names) >= self._config.max_names:
+        number = self._names.ask(candidate, server, now)
+        if number is None:
             self._drop(now, "too many names")
-            return
-        number = self._next_name
-        self._next_name += 1
-        self._names[number] = _PendingName(now + self._config.name_timeout, candidate, server)
-        self._emit(ResolveName(number, name))
+        else:
+            self._emit(ResolveName(number, name))
 
     def name_resolved(self, name_id: int, hosts: Sequence[str], now: Instant) -> None:
         """Answers a `ResolveName`; an empty list says that it failed. Late and unknown answers are ignored."""
         now = self._advance(now)
-        pending = None if self._closed else self._names.pop(name_id, None)
+        pending = None if self._closed else self._names.answered(name_id)
         if pending is None:
             return
         addresses: list[str] = []
@@ -468,7 +430,7 @@ class IceAgent(MachineBase[IceEvent]):
             self._name_failed(pending, now)
         self._settle(now)
 
-    def _name_failed(self, pending: _PendingName, now: Instant) -> None:
+    def _name_failed(self, pending: PendingName, now: Instant) -> None:
         if pending.candidate is None:
             url = self._config.stun_servers[pending.server].url
             self._emit(CandidateError(url, 701, "the name of the STUN server was not resolved"))
@@ -491,7 +453,7 @@ class IceAgent(MachineBase[IceEvent]):
     def _receive(self, datagram: Datagram, now: Instant) -> None:
         self.counters.datagrams_received += 1
         path = self._config.paths.lookup(datagram.path)
-        base = None if path is None else self._bases.get(path.socket)
+        base = None if path is None else self._locals.bases.get(path.socket)
         if path is None or base is None:
             self._drop(now, "unknown path")
             return
@@ -549,10 +511,8 @@ class IceAgent(MachineBase[IceEvent]):
             if session is not None:
                 session.expire(now)
         self._gatherer.expire(now)
-        for number, pending in list(self._names.items()):
-            if now >= pending.deadline:
-                del self._names[number]
-                self._name_failed(pending, now)
+        for pending in self._names.take_expired(now):
+            self._name_failed(pending, now)
         self._settle(now)
 
     def poll_transmits(self, now: Instant, limit: int = 64) -> list[Transmit]:
@@ -604,9 +564,7 @@ class IceAgent(MachineBase[IceEvent]):
         self._collect_candidates(now)
         session = self._session
         # Names still being resolved may bring candidates yet.
-        session.remote_complete = self._remote_complete and not any(
-            pending.candidate is not None for pending in self._names.values()
-        )
+        session.remote_complete = self._remote_complete and not self._names.candidates_pending
         previous = self._previous
         if previous is not None and (session.selected is not None or previous.selected is None):
             previous.end()
@@ -631,28 +589,15 @@ class IceAgent(MachineBase[IceEvent]):
         self._rearm(now)
 
     def _collect_candidates(self, now: Instant) -> None:
-        for base, kind, address, server, index in self._gatherer.take_found():
-            related = base.address
-            if address == related or any(
-                (one.host, one.port, one.related_host, one.related_port) == (*address, *related) for one in self._locals
-            ):
-                continue  # redundant (RFC 8445 section 5.1.3): no NAT, or another server saw the same
-            candidate = Candidate(
-                foundation=self._foundations.of(kind, related.host, server),
-                priority=candidate_priority(kind, base.local_preference - 1 - index % 100),
-                host=address.host,
-                port=address.port,
-                type=kind,
-                related_host=related.host,
-                related_port=related.port,
-                ufrag=self._session.local.ufrag,
-            )
-            self._announce(candidate, now)
+        for found in self._gatherer.take_found():
+            candidate = self._locals.found(found)
+            if candidate is not None:
+                self._announce(candidate, now)
         for failure in self._gatherer.take_failures():
             self._emit(CandidateError(*failure))
         if self._gather_number != self._session.number:
             return
-        busy = not self._gatherer.settled or any(pending.candidate is None for pending in self._names.values())
+        busy = not self._gatherer.settled or self._names.servers_pending
         complete = self._locals_complete and not busy
         self._set_gathering_state(GatheringState.COMPLETE if complete else GatheringState.GATHERING, now)
 
@@ -690,15 +635,14 @@ class IceAgent(MachineBase[IceEvent]):
         self._session.rearm(now)
         if self._previous is not None:
             self._previous.rearm(now)
-        gather = self._gatherer.next_deadline(now)
-        if gather < NEVER:
-            self._timers.set((Timer.GATHER, 0), gather)
-        else:
-            self._timers.clear((Timer.GATHER, 0))
-        if self._names:
-            self._timers.set((Timer.NAMES, 0), min(pending.deadline for pending in self._names.values()))
-        else:
-            self._timers.clear((Timer.NAMES, 0))
+        for key, instant in (
+            ((Timer.GATHER, 0), self._gatherer.next_deadline(now)),
+            ((Timer.NAMES, 0), self._names.next_deadline()),
+        ):
+            if instant < NEVER:
+                self._timers.set(key, instant)
+            else:
+                self._timers.clear(key)
 
     def _refuse_if_closed(self, command: str) -> None:
         if self._closed:

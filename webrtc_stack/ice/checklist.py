@@ -27,27 +27,31 @@ class Checklist:
         self.formed = 0
         """How many pairs were ever made."""
 
-    def add(self, base: Base, remote: Remote, controlling: bool) -> CandidatePair | None:
-        """Makes a pair, unless it exists. Returns it, or None when the list is full of better ones."""
+    def add(self, base: Base, remote: Remote, controlling: bool) -> tuple[CandidatePair | None, CandidatePair | None]:
+        """Makes a pair, unless it exists.
+
+        Returns: the pair, or None when the list is full of better ones; and the one that made room, if any.
+        """
         path = self._paths.intern(base.socket, remote.address)
         known = self.pairs.get(path)
         if known is not None:
-            return known
+            return known, None
+        evicted: CandidatePair | None = None
         pair = CandidatePair(self.formed + 1, path, base, remote, controlling)
         if len(self.pairs) >= self._limit:
-            worst = min(
+            evicted = min(
                 (one for one in self.pairs.values() if not one.valid),
                 key=lambda one: (one.state is not PairState.FAILED, one.priority),
                 default=None,
             )
-            if worst is None or (worst.state is not PairState.FAILED and worst.priority >= pair.priority):
-                return None
-            self.remove(worst)
+            if evicted is None or (evicted.state is not PairState.FAILED and evicted.priority >= pair.priority):
+                return None, None
+            self.remove(evicted)
         self.formed += 1
         self._paths.pin(path)
         self.pairs[path] = pair
         self._set_initial_state(pair)
-        return pair
+        return pair, evicted
 
     def _set_initial_state(self, pair: CandidatePair) -> None:
         """Waiting if its foundation is proven or nobody else tries it; else frozen behind the one that does."""

@@ -13,15 +13,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 from typing import Final, NamedTuple
 
 from ..base import (
     NEVER,
     Address,
     Candidate,
-    CandidateType,
     Deadlines,
     Drops,
     Entropy,
@@ -37,62 +34,19 @@ from ..stun import (
     ErrorCode,
     Message,
     MessageClass,
-    RetransmissionConfig,
-    Transaction,
-    new_transaction_id,
 )
 from ..trace import Trace
-from .candidates import TYPE_PREFERENCES, Base, Remote, is_usable_remote, may_pair
+from .candidates import Base, Remote, is_usable_remote, may_pair
 from .checklist import Checklist
-from .checks import Check, CheckBook, Purpose, build_check
+from .checks import Check, CheckBook, Purpose
 from .config import IceConfig
 from .consent import Consent
+from .locals import LocalCandidates
 from .pair import CandidatePair, PairState
-
-
-class Timer(Enum):
-    """Why the agent wants to be woken."""
-
-    PACE = "the next check may leave"
-    RESEND = "a check is to be repeated"
-    EXPIRE = "a check is given up"
-    NOMINATE = "patience for a better pair ends"
-    PROBE = "a consent check is due"
-    LIVENESS = "silence changes the state"
-    GIVE_UP = "checking has taken too long"
-    GATHER = "a STUN server is to be asked again or given up"
-    NAMES = "a name was not resolved in time"
-
-
-TimerKey = tuple[Timer, int]
-
-
-@dataclass(slots=True)
-class IceCounters:
-    """What happened, in numbers."""
-
-    datagrams_received: int = 0
-    requests_received: int = 0
-    requests_sent: int = 0
-    retransmissions: int = 0
-    responses_received: int = 0
-    responses_sent: int = 0
-    consent_requests_sent: int = 0
-    pairs_formed: int = 0
-    peer_reflexive: int = 0
-    role_conflicts: int = 0
-    nominations: int = 0
-    selections: int = 0
-
-
-class Role:
-    """Who controls, and the number that settles conflicts. Survives restarts."""
-
-    __slots__ = ("controlling", "tie_breaker")
-
-    def __init__(self, controlling: bool, tie_breaker: int) -> None:
-        self.controlling = controlling
-        self.tie_breaker = tie_breaker
+from .remotes import RemoteCandidates
+from .selection import Selector
+from .sender import CheckSender
+from .state import IceCounters, Role, Timer, TimerKey
 
 
 class _EarlyCheck(NamedTuple):
@@ -104,37 +58,27 @@ class _EarlyCheck(NamedTuple):
     ufrag: str
 
 
-_CONSENT_SCHEDULE: Final = RetransmissionConfig(rto=5.0, rc=1, rm=1)
-"""A consent check is sent once; its answer counts for 5 s."""
-
-
 class Session:
     """See the module's docstring. `number` counts generations from 0."""
 
     __slots__ = (
-        "_base_of",
         "_book",
         "_config",
         "_consent",
         "_drops",
         "_early",
-        "_entropy",
-        "_first_valid_at",
         "_last_check_at",
         "_last_pair_at",
-        "_learned",
         "_locals",
-        "_nominating",
-        "_nomination_pending",
         "_responses",
         "_role",
         "_role_changed",
-        "_schedule",
+        "_selector",
+        "_sender",
         "_timers",
         "_trace",
         "checklist",
         "counters",
-        "ever_selected",
         "failed",
         "local",
         "number",
@@ -142,7 +86,6 @@ class Session:
         "remote_complete",
         "remotes",
         "retired",
-        "selected",
         "started_at",
         "unknown_attributes",
     )
@@ -154,8 +97,7 @@ class Session:
         number: int,
         local: IceParameters,
         role: Role,
-        bases: dict[SocketId, Base],
-        locals_: list[Candidate],
+        locals_: LocalCandidates,
         timers: Deadlines[TimerKey],
         entropy: Entropy,
         trace: Trace,
@@ -164,48 +106,60 @@ class Session:
         role_changed: Callable[[Instant], None],
     ) -> None:
         self._config = config
-        self._base_of = bases
         self._locals = locals_
         self._timers = timers
-        self._entropy = entropy
         self._trace = trace
         self._drops = drops
         self._role = role
         self._role_changed = role_changed
         self._consent = Consent(config, entropy.fork("consent"))
-        self._schedule = RetransmissionConfig(rto=config.check_rto, rc=config.check_rc)
         self._book = CheckBook(config.max_transactions)
         self._responses: deque[tuple[CandidatePair | None, PathId, Message, bytes]] = deque()
         self._early: deque[_EarlyCheck] = deque(maxlen=config.max_early_checks)
-        self._learned: deque[Remote] = deque()
         self._last_check_at: Instant = -NEVER
         self._last_pair_at: Instant = 0.0
-        self._first_valid_at: Instant | None = None
-        self._nominating: CandidatePair | None = None
-        self._nomination_pending = False
         self.number = number
         self.local = local
         self.remote: IceParameters | None = None
-        self.remotes: dict[Address, Remote] = {}
+        self.remotes = RemoteCandidates(config.max_remote_candidates, config.max_peer_reflexive)
         self.remote_complete = False
         self.checklist = Checklist(config.paths, config.max_pairs)
         self.counters = counters
-        self.selected: CandidatePair | None = None
-        self.ever_selected = False
+        self._selector = Selector(
+            config,
+            role=role,
+            checklist=self.checklist,
+            book=self._book,
+            consent=self._consent,
+            counters=counters,
+            trace=trace,
+        )
+        self._sender = CheckSender(
+            config, role=role, local=local, book=self._book, entropy=entropy, counters=counters, trace=trace
+        )
         self.started_at: Instant | None = None
         self.failed = False
         self.retired = False
         """A newer session took over the candidates: answer and keep the selected pair, but check nothing new."""
         self.unknown_attributes: deque[tuple[PathId, tuple[Attribute, ...]]] = deque(maxlen=64)
 
+    @property
+    def selected(self) -> CandidatePair | None:
+        """The pair that carries data."""
+        return self._selector.selected
+
+    @property
+    def ever_selected(self) -> bool:
+        return self._selector.ever_selected
+
     # --- what signalling brings ---------------------------------------------------------------------------------
 
     def start(self, remote: IceParameters, now: Instant) -> None:
         """Takes the peer's parameters, pairs what is known, and honours the checks that came before."""
-        self.remote = remote
+        self.remote = self._sender.remote = remote
         self.started_at = now
         self._last_pair_at = now
-        for candidate in list(self.remotes.values()):
+        for candidate in list(self.remotes.by_address.values()):
             self._pair_remote(candidate, now)
         early, self._early = self._early, deque(maxlen=0)
         for check in early:
@@ -219,26 +173,16 @@ class Session:
         if not is_usable_remote(address):
             self._drop(now, "unusable remote candidate")
             return
-        known = self.remotes.get(address)
-        if known is not None:
-            if known.learned:  # signalling was slower than the check that used it
-                known.learned = False
-                known.candidate = candidate
-                self._learned.remove(known)
-                self.checklist.prioritize(self._role.controlling)
-                self._pair_remote(known, now)
-            return
-        if len(self.remotes) - len(self._learned) >= self._config.max_remote_candidates:
+        remote = self.remotes.signalled(candidate, address)
+        if remote is None:
             self._drop(now, "too many remote candidates")
-            return
-        remote = Remote(address, candidate, learned=False)
-        self.remotes[address] = remote
-        if self.remote is not None:
+        elif self.remote is not None:
+            self.checklist.prioritize(self._role.controlling)  # a learned one may have got its true priority
             self._pair_remote(remote, now)
 
     def _pair_remote(self, remote: Remote, now: Instant) -> None:
-        own = frozenset(base.address.host for base in self._base_of.values())
-        for base in self._base_of.values():
+        own = frozenset(base.address.host for base in self._locals.bases.values())
+        for base in self._locals.bases.values():
             if may_pair(base, remote, own):
                 self._add_pair(base, remote, now)
 
@@ -246,8 +190,8 @@ class Session:
         """Pairs a new local address with all that is known of the peer."""
         if self.remote is None or self.retired:
             return
-        own = frozenset(one.address.host for one in self._base_of.values())
-        for remote in list(self.remotes.values()):
+        own = frozenset(one.address.host for one in self._locals.bases.values())
+        for remote in list(self.remotes.by_address.values()):
             if may_pair(base, remote, own):
                 self._add_pair(base, remote, now)
 
@@ -255,11 +199,13 @@ class Session:
         """Forgets all pairs of a local address that is gone."""
         for pair in [one for one in self.checklist.pairs.values() if one.base.socket == socket]:
             self._remove_pair(pair)
-        self._reselect(now)
+        self._selector.reselect(now)
 
     def _add_pair(self, base: Base, remote: Remote, now: Instant) -> CandidatePair | None:
         formed = self.checklist.formed
-        pair = self.checklist.add(base, remote, self._role.controlling)
+        pair, evicted = self.checklist.add(base, remote, self._role.controlling)
+        if evicted is not None:
+            self._book.forget(evicted)
         if pair is None:
             self._drop(now, "too many pairs")
         elif self.checklist.formed > formed:
@@ -272,12 +218,8 @@ class Session:
 
     def _remove_pair(self, pair: CandidatePair) -> None:
         self._book.forget(pair)
+        self._selector.forget(pair)
         self.checklist.remove(pair)
-        if self._nominating is pair:
-            self._nominating = None
-            self._nomination_pending = False
-        if self.selected is pair:
-            self.selected = None
 
     # --- the peer's requests ------------------------------------------------------------------------------------
 
@@ -331,8 +273,7 @@ class Session:
             return
         self._role.controlling = controlling
         self.checklist.prioritize(controlling)
-        self._nominating = None
-        self._nomination_pending = False
+        self._selector.drop_nomination()
         for pair in self.checklist.pairs.values():
             self._book.cancel(pair, Purpose.NOMINATE)
         if self._trace:
@@ -348,8 +289,8 @@ class Session:
     def _check_arrived(self, check: _EarlyCheck, now: Instant) -> None:
         pair = self.checklist.pairs.get(check.path)
         if pair is None:
-            base = self._base_of.get(check.socket)
-            remote = self.remotes.get(check.source) or self._learn(check, now)
+            base = self._locals.bases.get(check.socket)
+            remote = self.remotes.by_address.get(check.source) or self._learn(check, now)
             if base is None or remote is None:
                 return
             pair = self._add_pair(base, remote, now)
@@ -361,7 +302,7 @@ class Session:
             pair.use_candidate_at = now
             if pair.valid:
                 pair.nominated = True
-                self._reselect(now)
+                self._selector.reselect(now)
             else:
                 pair.nominate_on_success = True
         if not pair.valid:
@@ -377,35 +318,24 @@ class Session:
         if not is_usable_remote(check.source):
             self._drop(now, "unusable source")
             return None
-        if len(self._learned) >= self._config.max_peer_reflexive and not self._forget_learned():
+        if not self._make_room_to_learn():
             self._drop(now, "too many peer-reflexive candidates")
             return None
         self.counters.peer_reflexive += 1
-        candidate = Candidate(
-            foundation=f"p{self.counters.peer_reflexive}",
-            priority=check.priority,
-            host=check.source.host,
-            port=check.source.port,
-            type=CandidateType.PRFLX,
-        )
-        remote = Remote(check.source, candidate, learned=True)
-        self.remotes[check.source] = remote
-        self._learned.append(remote)
         if self._trace:
             self._trace.event(now, "peer_reflexive_learned", address=str(check.source), priority=check.priority)
-        return remote
+        return self.remotes.learn(check.source, check.priority)
 
-    def _forget_learned(self) -> bool:
-        """Makes room among the learned candidates: the oldest that never worked goes, with its pairs."""
-        for remote in self._learned:
+    def _make_room_to_learn(self) -> bool:
+        """When there are too many learned candidates, the oldest that never worked goes, with its pairs."""
+        for remote in self.remotes.oldest_learned:
             pairs = [pair for pair in self.checklist.pairs.values() if pair.remote is remote]
             if not any(pair.valid for pair in pairs):
                 for pair in pairs:
                     self._remove_pair(pair)
-                self._learned.remove(remote)
-                del self.remotes[remote.address]
-                return True
-        return False
+                self.remotes.forget(remote)
+                break
+        return self.remotes.may_learn
 
     # --- the peer's responses -----------------------------------------------------------------------------------
 
@@ -453,13 +383,8 @@ class Session:
                 pair.state = PairState.FAILED
                 if self._trace:
                     self._trace.event(now, "pair_failed", pair=str(pair))
-        elif check.purpose is Purpose.NOMINATE and self._nominating is pair:
-            self._nominating = None
-            if refused or self.selected is not pair or pair.suspect:
-                pair.state = PairState.FAILED
-                self._reselect(now)
-            else:
-                self._nominating, self._nomination_pending = pair, True
+        elif check.purpose is Purpose.NOMINATE:
+            self._selector.nomination_failed(pair, now, refused=refused)
 
     def _check_answered(self, check: Check, mapped: Address, now: Instant) -> None:
         pair = check.pair
@@ -469,119 +394,15 @@ class Session:
         if not pair.valid:
             self._book.cancel(pair, Purpose.CHECK)
             self.checklist.succeeded(pair)
-            self._set_local(pair, mapped)
-            if self._first_valid_at is None:
-                self._first_valid_at = now
+            pair.local = self._locals.seen_as(pair.base, mapped)
             if self._trace:
                 self._trace.event(now, "pair_succeeded", pair=str(pair), rtt=rtt, mapped=str(mapped))
         self._consent.answered(pair, check.transaction.last_sent, now, selected=pair is self.selected)
         if check.use_candidate and check.controlling and self._role.controlling:
-            pair.nominated = True
-            if self._nominating is pair:
-                self._nominating = None
-                self._nomination_pending = False
+            self._selector.nomination_answered(pair)
         if pair.nominate_on_success and not self._role.controlling:
             pair.nominated = True
-        self._reselect(now)
-
-    def _set_local(self, pair: CandidatePair, mapped: Address) -> None:
-        """The peer sees us at `mapped`: with a NAT between, the valid pair's local candidate is not the base."""
-        base = pair.base
-        if mapped == base.address:
-            return
-        for known in self._locals:
-            if (known.host, known.port) == mapped and known.related_port == base.address.port:
-                pair.local = known
-                return
-        pair.local = Candidate(
-            foundation=base.candidate.foundation,
-            priority=TYPE_PREFERENCES[CandidateType.PRFLX] << 24 | base.local_preference << 8 | 255,
-            host=mapped.host,
-            port=mapped.port,
-            type=CandidateType.PRFLX,
-            related_host=base.address.host,
-            related_port=base.address.port,
-        )
-
-    # --- choosing -----------------------------------------------------------------------------------------------
-
-    def _reselect(self, now: Instant) -> None:
-        """Chooses the pair to send on: the best nominated one that lives, before that the best valid one."""
-        current = self.selected
-        valid = [pair for pair in self.checklist.pairs.values() if pair.valid]
-        chosen: CandidatePair | None
-        if current is not None and current.valid and current.suspect:
-            # Only a pair that answered later than the suspect one is known to be better.
-            others = [one for one in valid if one.answered_at > current.answered_at and not one.suspect]
-            chosen = self._best(others) or current
-        else:
-            living = [pair for pair in valid if not pair.suspect] or valid
-            chosen = self._best(living)
-            if (
-                chosen is not None
-                and current is not None
-                and current.valid
-                and current.nominated
-                and (self._role.controlling or not self._moved(chosen, current))
-            ):
-                chosen = current
-        if chosen is not current:
-            self.selected = chosen
-            if chosen is not None:
-                self.counters.selections += 1
-                self.ever_selected = True
-                self._consent.promoted(chosen, now)
-                if self._trace:
-                    self._trace.event(now, "pair_selected", pair=str(chosen), nominated=chosen.nominated)
-        self._consider_nomination(now)
-
-    def _best(self, pairs: list[CandidatePair]) -> CandidatePair | None:
-        if not self._role.controlling:
-            # The controlling side decides: its latest nomination counts when the others are clearly older.
-            latest = max((pair.use_candidate_at for pair in pairs if pair.nominated), default=0.0)
-            fresh = latest - self._config.nomination_follow
-            return max(
-                pairs,
-                key=lambda p: (p.nominated and p.use_candidate_at >= fresh, p.nominated, p.priority, -p.number),
-                default=None,
-            )
-        return max(pairs, key=lambda p: (p.nominated, p.priority, -p.number), default=None)
-
-    def _moved(self, chosen: CandidatePair, current: CandidatePair) -> bool:
-        """As controlled: whether the peer's nomination went from `current` to `chosen`."""
-        return chosen.nominated and (
-            chosen.priority > current.priority
-            or chosen.use_candidate_at > current.use_candidate_at + self._config.nomination_follow
-        )
-
-    def _consider_nomination(self, now: Instant) -> None:
-        """As controlling: nominates the selected pair once nothing better can plausibly come."""
-        pair = self.selected
-        if not self._role.controlling or pair is None or pair.nominated or self.retired:
-            return
-        if self._nominating is pair:
-            return
-        patient = self._first_valid_at is not None and now < self._first_valid_at + self._config.nomination_patience
-        if patient and self._better_may_come(pair, now):
-            return
-        if self._nominating is not None:
-            self._book.cancel(self._nominating, Purpose.NOMINATE)
-        self._nominating = pair
-        self._nomination_pending = True
-
-    def _better_may_come(self, pair: CandidatePair, now: Instant) -> bool:
-        if pair.relayed:
-            return True
-        fair_time = 2 * (pair.rtt or 0.0) + self._config.pacing_interval
-        for other in self.checklist.pairs.values():
-            if other.priority <= pair.priority or other.valid or other.state is PairState.FAILED:
-                continue
-            if other.state is not PairState.IN_PROGRESS:
-                return True
-            check = self._book.get(other.transaction_id or b"")
-            if check is not None and now < check.transaction.first_sent + fair_time:
-                return True
-        return False
+        self._selector.reselect(now)
 
     # --- time ---------------------------------------------------------------------------------------------------
 
@@ -589,20 +410,21 @@ class Session:
         """Does what time alone brings about."""
         for check in self._book.take_expired(now):
             self._check_failed(check, now)
-        for pair in [one for one in self.checklist.pairs.values() if one.valid]:
-            if self._consent.expired(pair, now):
-                pair.state = PairState.FAILED
-                pair.nominated = False
-                if self._trace:
-                    self._trace.event(now, "consent_expired", pair=str(pair))
-                if pair is self.selected:
-                    self.selected = None
-                    self._reselect(now)
-                    if self.selected is None:
-                        self._fail(now, "consent expired")
+        had_one = self.selected is not None
+        expired = [p for p in self.checklist.pairs.values() if p.valid and self._consent.expired(p, now)]
+        for pair in expired:
+            pair.state = PairState.FAILED
+            pair.nominated = False
+            self._selector.forget(pair)
+            if self._trace:
+                self._trace.event(now, "consent_expired", pair=str(pair))
+        if expired:
+            self._selector.reselect(now)
+            if had_one and self.selected is None:
+                self._fail(now, "consent expired")
         if self.selected is None and not self.failed and not self.retired and now >= self._give_up_at():
             self._fail(now, "no pair works")
-        self._consider_nomination(now)
+        self._selector.consider_nomination(now)
 
     def _fail(self, now: Instant, reason: str) -> None:
         self.failed = True
@@ -612,7 +434,7 @@ class Session:
 
     def _give_up_at(self) -> Instant:
         """When a session without any valid pair ends."""
-        if self.started_at is None or not (self.checklist.pairs or self.remotes or self.remote_complete):
+        if self.started_at is None or not (self.checklist.pairs or len(self.remotes) or self.remote_complete):
             return NEVER
         if self.remote_complete and self.checklist.exhausted:
             return self.started_at + self._config.failure_patience
@@ -621,7 +443,7 @@ class Session:
     @property
     def checking(self) -> bool:
         """Whether there is somebody to check."""
-        return self.remote is not None and bool(self.checklist.pairs or self.remotes or self.remote_complete)
+        return self.remote is not None and bool(self.checklist.pairs or len(self.remotes) or self.remote_complete)
 
     def receiving(self, now: Instant) -> bool:
         return self.selected is not None and self._consent.receiving(self.selected, now)
@@ -632,44 +454,25 @@ class Session:
         selected = self.selected
         watched = self._consent.watched(selected, () if self.retired else self.checklist.pairs.values())
         at: dict[Timer, Instant] = {
-            Timer.RESEND: now if self._nomination_pending else self._book.next_resend(),
+            Timer.RESEND: now if self._selector.pending else self._book.next_resend(),
             Timer.EXPIRE: self._book.next_expiry(),
             Timer.PROBE: min((pair.probe_at for pair in watched), default=NEVER),
-            Timer.LIVENESS: self._next_liveness(now),
+            Timer.LIVENESS: min(
+                (self._consent.next_change(p, now) for p in self.checklist.pairs.values() if p.valid), default=NEVER
+            ),
         }
         if self._may_check and self.checklist.has_work:
             at[Timer.PACE] = max(now, self._last_check_at + self._interval())
         if selected is None and not self.failed and not self.retired:
             at[Timer.GIVE_UP] = self._give_up_at()
-        elif self._awaits_nomination and self._first_valid_at is not None:
-            at[Timer.NOMINATE] = self._next_nomination(now)
+        elif self._selector.awaits_nomination:
+            at[Timer.NOMINATE] = self._selector.next_thought(now)
         for timer in _SESSION_TIMERS:
             instant = at.get(timer, NEVER)
             if instant < NEVER:
                 timers.set((timer, number), instant)
             else:
                 timers.clear((timer, number))
-
-    @property
-    def _awaits_nomination(self) -> bool:
-        pair = self.selected
-        return (
-            self._role.controlling
-            and pair is not None
-            and not pair.nominated
-            and self._nominating is None
-            and not self.retired
-        )
-
-    def _next_nomination(self, now: Instant) -> Instant:
-        """When nomination is to be thought over again: an eighth of patience at a time."""
-        assert self._first_valid_at is not None
-        end = self._first_valid_at + self._config.nomination_patience
-        return min(end, now + max(self._config.nomination_patience / 8, 0.001))
-
-    def _next_liveness(self, now: Instant) -> Instant:
-        at = min((self._consent.next_change(p, now) for p in self.checklist.pairs.values() if p.valid), default=NEVER)
-        return at
 
     @property
     def _may_check(self) -> bool:
@@ -702,29 +505,21 @@ class Session:
             out.append(Transmit(path, message.serialize(key)))
         if self.remote is None:
             return out
-        if self._nomination_pending and self._nominating is not None and len(out) < limit:
-            self._nomination_pending = False
+        nominating = self._selector.nominating
+        if self._selector.pending and nominating is not None and len(out) < limit:
+            self._selector.pending = False
             self.counters.nominations += 1
             if self._trace:
-                self._trace.event(now, "pair_nominated", pair=str(self._nominating))
-            out.append(self._request(self._nominating, Purpose.NOMINATE, now))
+                self._trace.event(now, "pair_nominated", pair=str(nominating))
+            out.append(self._sender.request(nominating, Purpose.NOMINATE, now, use_candidate=True))
         self._transmit_probes(now, limit, out)
-        for check in self._book.due(now):
-            if len(out) >= limit:
-                break
-            check.transaction.sent(now)
-            check.pair.requests_sent += 1
-            self.counters.requests_sent += 1
-            self.counters.retransmissions += 1
-            if self._trace:
-                self._trace.event(now, "check_retransmitted", pair=str(check.pair), sends=check.transaction.sends)
-            out.append(Transmit(check.pair.path, check.data))
+        self._sender.repeat(now, limit, out)
         if self._may_check and len(out) < limit and now >= self._last_check_at + self._interval():
             pair = self.checklist.next_check()
             if pair is not None:
                 self._last_check_at = now
                 pair.state = PairState.IN_PROGRESS
-                out.append(self._request(pair, Purpose.CHECK, now))
+                out.append(self._sender.request(pair, Purpose.CHECK, now))
         return out
 
     def _transmit_probes(self, now: Instant, limit: int, out: list[Transmit]) -> None:
@@ -741,36 +536,9 @@ class Session:
                 if self._trace and pair.unanswered == 3:
                     self._trace.event(now, "pair_suspected", pair=str(pair))
                 self._consent.alarm(watched[1:], now)
-            out.append(self._request(pair, Purpose.CONSENT, now))
-
-    def _request(self, pair: CandidatePair, purpose: Purpose, now: Instant) -> Transmit:
-        assert self.remote is not None
-        controlling = self._role.controlling
-        # A consent check of a nominated pair repeats the nomination: a peer whose address moved learns it there.
-        use_candidate = controlling and (
-            purpose is Purpose.NOMINATE or (purpose is Purpose.CONSENT and pair.nominated and pair is self.selected)
-        )
-        transaction_id = new_transaction_id(self._entropy)
-        data = build_check(
-            transaction_id,
-            self.local,
-            self.remote,
-            priority=TYPE_PREFERENCES[CandidateType.PRFLX] << 24 | pair.base.local_preference << 8 | 255,
-            controlling=controlling,
-            tie_breaker=self._role.tie_breaker,
-            use_candidate=use_candidate,
-        )
-        schedule = _CONSENT_SCHEDULE if purpose is Purpose.CONSENT else self._schedule
-        transaction = Transaction(transaction_id, schedule)
-        transaction.sent(now)
-        self._book.add(Check(transaction, pair, purpose, controlling, use_candidate, data))
-        if purpose is Purpose.CHECK:
-            pair.transaction_id = transaction_id
-        pair.requests_sent += 1
-        self.counters.requests_sent += 1
-        if self._trace:
-            self._trace.event(now, "check_sent", pair=str(pair), purpose=purpose.value, use_candidate=use_candidate)
-        return Transmit(pair.path, data)
+            # Repeating the nomination tells a peer that sees us from a new address which pair we use.
+            again = pair is selected and pair.nominated and self._role.controlling
+            out.append(self._sender.request(pair, Purpose.CONSENT, now, use_candidate=again))
 
     # --- the end ------------------------------------------------------------------------------------------------
 
@@ -781,13 +549,12 @@ class Session:
 
     def retire(self) -> None:
         """A restart made a newer session: keep only what carries data."""
-        self.retired = True
+        self.retired = self._selector.retired = True
         for pair in list(self.checklist.pairs.values()):
             if pair is not self.selected:
                 self._remove_pair(pair)
         self._early.clear()
-        self._nominating = None
-        self._nomination_pending = False
+        self._selector.drop_nomination()
 
     def end(self) -> None:
         """Lets go of paths, timers and everything waiting."""
@@ -795,7 +562,7 @@ class Session:
         self._book.clear()
         self._responses.clear()
         self._early.clear()
-        self.selected = None
+        self._selector.selected = None
         for timer in _SESSION_TIMERS:
             self._timers.clear((timer, self.number))
 

@@ -1,0 +1,201 @@
+"""Choosing: which valid pair carries data, and when we nominate it.
+
+Data flows on the best valid pair from the first one on; nomination only makes the choice lasting, so it never delays
+a connection. As controlling we nominate once nothing better can plausibly come; as controlled we follow the peer.
+
+Spec: RFC 8445 sections 8.1.1 (nomination), 8.1.2 (concluding), 12.1 (sending before it is concluded). Peers that
+nominate in every check (Chromium, RFC 5245's aggressive nomination) are served by the same rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..base import Instant
+from ..trace import Trace
+from .checklist import Checklist
+from .checks import CheckBook, Purpose
+from .config import IceConfig
+from .consent import Consent
+from .pair import CandidatePair, PairState
+from .state import IceCounters, Role
+
+
+class Selector:
+    """The selected pair of a session, and the nomination under way."""
+
+    __slots__ = (
+        "_book",
+        "_checklist",
+        "_config",
+        "_consent",
+        "_counters",
+        "_first_valid_at",
+        "_role",
+        "_trace",
+        "ever_selected",
+        "nominating",
+        "pending",
+        "retired",
+        "selected",
+    )
+
+    def __init__(
+        self,
+        config: IceConfig,
+        *,
+        role: Role,
+        checklist: Checklist,
+        book: CheckBook,
+        consent: Consent,
+        counters: IceCounters,
+        trace: Trace,
+    ) -> None:
+        self._config = config
+        self._role = role
+        self._checklist = checklist
+        self._book = book
+        self._consent = consent
+        self._counters = counters
+        self._trace = trace
+        self._first_valid_at: Instant | None = None
+        self.selected: CandidatePair | None = None
+        self.ever_selected = False
+        self.nominating: CandidatePair | None = None
+        """The pair whose nomination was begun and not answered."""
+        self.pending = False
+        """The nomination of `nominating` is still to be sent."""
+        self.retired = False
+        """Keep the pair there is: a newer session chooses."""
+
+    # --- which pair carries data --------------------------------------------------------------------------------
+
+    def reselect(self, now: Instant) -> None:
+        """Chooses the pair to send on: the best nominated one that lives, before that the best valid one."""
+        current = self.selected
+        valid = [pair for pair in self._checklist.pairs.values() if pair.valid]
+        if valid and self._first_valid_at is None:
+            self._first_valid_at = now
+        chosen: CandidatePair | None
+        if current is not None and current.valid and current.suspect:
+            # Only a pair that answered later than the suspect one is known to be better.
+            later = [pair for pair in valid if pair.answered_at > current.answered_at and not pair.suspect]
+            chosen = self._best(later) or current
+        else:
+            chosen = self._best([pair for pair in valid if not pair.suspect] or valid)
+            settled = chosen is not None and current is not None and current.valid and current.nominated
+            # What was nominated stays, unless a controlling peer moved on.
+            if settled and (self._role.controlling or not self._moved(chosen, current)):
+                chosen = current
+        if chosen is not current:
+            self.selected = chosen
+            if chosen is not None:
+                self.ever_selected = True
+                self._counters.selections += 1
+                self._consent.promoted(chosen, now)
+                if self._trace:
+                    self._trace.event(now, "pair_selected", pair=str(chosen), nominated=chosen.nominated)
+        self.consider_nomination(now)
+
+    def _best(self, pairs: Iterable[CandidatePair]) -> CandidatePair | None:
+        fresh = 0.0
+        if not self._role.controlling:
+            # The controlling side decides: its latest nomination counts when the others are clearly older.
+            pairs = list(pairs)
+            latest = max((pair.use_candidate_at for pair in pairs if pair.nominated), default=0.0)
+            fresh = latest - self._config.nomination_follow
+        return max(
+            pairs,
+            key=lambda pair: (
+                pair.nominated and pair.use_candidate_at >= fresh,
+                pair.nominated,
+                pair.priority,
+                -pair.number,
+            ),
+            default=None,
+        )
+
+    def _moved(self, chosen: CandidatePair | None, current: CandidatePair | None) -> bool:
+        """As controlled: whether the peer's nomination went from `current` to `chosen`."""
+        if chosen is None or current is None:
+            return True
+        return chosen.nominated and (
+            chosen.priority > current.priority
+            or chosen.use_candidate_at > current.use_candidate_at + self._config.nomination_follow
+        )
+
+    # --- nomination ---------------------------------------------------------------------------------------------
+
+    @property
+    def awaits_nomination(self) -> bool:
+        """As controlling: the selected pair is neither nominated nor about to be."""
+        pair = self.selected
+        return (
+            self._role.controlling
+            and pair is not None
+            and not pair.nominated
+            and self.nominating is not pair
+            and not self.retired
+        )
+
+    def consider_nomination(self, now: Instant) -> None:
+        """As controlling: nominates the selected pair once nothing better can plausibly come."""
+        pair = self.selected
+        if pair is None or not self.awaits_nomination:
+            return
+        patient = self._first_valid_at is not None and now < self._first_valid_at + self._config.nomination_patience
+        if patient and self._better_may_come(pair, now):
+            return
+        if self.nominating is not None:
+            self._book.cancel(self.nominating, Purpose.NOMINATE)
+        self.nominating = pair
+        self.pending = True
+
+    def _better_may_come(self, pair: CandidatePair, now: Instant) -> bool:
+        """Whether a pair of higher priority is untried, or was tried so recently that its answer is not overdue."""
+        if pair.relayed:
+            return True  # a direct path is worth the patience
+        fair_time = 2 * (pair.rtt or 0.0) + self._config.pacing_interval
+        for other in self._checklist.pairs.values():
+            if other.priority <= pair.priority or other.valid or other.state is PairState.FAILED:
+                continue
+            if other.state is not PairState.IN_PROGRESS:
+                return True
+            check = self._book.get(other.transaction_id or b"")
+            if check is not None and now < check.transaction.first_sent + fair_time:
+                return True
+        return False
+
+    def next_thought(self, now: Instant) -> Instant:
+        """When nomination is to be thought over again: an eighth of the patience at a time."""
+        patience = self._config.nomination_patience
+        end = now if self._first_valid_at is None else self._first_valid_at + patience
+        return min(end, now + max(patience / 8, 0.001))
+
+    def nomination_answered(self, pair: CandidatePair) -> None:
+        pair.nominated = True
+        if self.nominating is pair:
+            self.drop_nomination()
+
+    def nomination_failed(self, pair: CandidatePair, now: Instant, *, refused: bool) -> None:
+        """No answer, or an error: tried again while the pair is otherwise alive, else the pair is given up."""
+        if self.nominating is not pair:
+            return
+        if not refused and self.selected is pair and not pair.suspect:
+            self.pending = True
+            return
+        self.drop_nomination()
+        pair.state = PairState.FAILED
+        self.reselect(now)
+
+    def drop_nomination(self) -> None:
+        """Forgets the nomination under way: answered, or void after a change of role."""
+        self.nominating = None
+        self.pending = False
+
+    def forget(self, pair: CandidatePair) -> None:
+        """A pair is gone; call `reselect` afterwards."""
+        if self.nominating is pair:
+            self.drop_nomination()
+        if self.selected is pair:
+            self.selected = None
