@@ -44,7 +44,7 @@ STALL_LIMIT: Final = 0.1
 """Seconds that one unwritable socket may hold the machine up: above any queue worth having, below a timeout."""
 SPIN_LIMIT: Final = 64
 """Turns in a row that are due at once and bring nothing."""
-SAME_INSTANT_LIMIT: Final = 4096
+SAME_INSTANT_LIMIT: Final = 1024
 """Turns in a row that are due at once and see no time pass: only under a virtual clock, which they would stop."""
 SPIN_DELAY: Final = 0.01
 """Seconds of rest that a spinning machine is given."""
