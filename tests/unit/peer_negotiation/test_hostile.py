@@ -11,7 +11,7 @@ from webrtc_stack.errors import NegotiationError, ProtocolError, SdpParseError
 from webrtc_stack.peer.negotiation import set_local_description, set_remote_description
 
 from .odd_offers import MEDIA, PLAIN
-from .support import DATA, answer, exchange, local, offer, over_the_wire, start
+from .support import DATA, answer, check_description, exchange, local, offer, over_the_wire, start
 
 A, B = local("A"), local("B")
 
@@ -132,6 +132,13 @@ def test_very_many_data_sections_cost_no_more_than_others() -> None:
         assert [transport.id for transport in plan.transports] == ["m0"]
         assert first is None or plan.transports[0] == first
         first = plan.transports[0]
+
+
+def test_a_broken_line_of_the_peer_is_not_repeated_by_us() -> None:
+    text = MEDIA.replace("a=rtpmap:111 opus/48000/2", "a=rtpmap:111 op\u00f6s/48000/2")
+    state, _ = set_remote_description(start(), offer(text))
+    state, _ = set_local_description(state, A)
+    assert not check_description(state.local).media[0].has("rtpmap")
 
 
 def test_every_cut_of_an_offer_is_applied_or_refused() -> None:

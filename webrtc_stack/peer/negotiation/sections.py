@@ -18,6 +18,7 @@ from ...sdp import (
     Line,
     MediaDescription,
     MediaLine,
+    RtpMap,
     SctpMap,
     SessionDescription,
     ice_lines,
@@ -119,8 +120,12 @@ def rejected_section(section: MediaDescription, *, mid: str | None) -> MediaDesc
     if mid is not None:
         lines.append(Attribute("mid", mid))
     for text in section.texts("rtpmap"):
-        if text.split(" ", 1)[0] == first[0]:
-            lines += [Attribute("inactive"), Attribute("rtpmap", text)]
+        try:
+            codec = RtpMap.parse(text)
+        except SdpParseError:
+            continue  # a broken one is not repeated
+        if str(codec.payload_type) == first[0]:
+            lines += [Attribute("inactive"), Attribute("rtpmap", codec.serialize())]
             break
     return MediaDescription(media=head, lines=tuple(lines))
 
