@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 
-from webrtc_stack.base import Address
+from tests.unit.io.fakes import FakeCore
+from webrtc_stack.base import Address, GatherAddresses, SocketId, Transmit
 from webrtc_stack.errors import NotSupportedError
 from webrtc_stack.io import (
+    AddressPolicy,
     AsyncioRuntime,
     BurstSocket,
+    Driver,
     LocalAddress,
     Outgoing,
     ReceivedLike,
@@ -25,21 +28,31 @@ from webrtc_stack.io import (
 )
 
 CEILING = 30.0
-LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
-    "asyncio": asyncio.SelectorEventLoop,
-    "uvloop": uvloop.new_event_loop,
-}
+UVLOOP = importlib.util.find_spec("uvloop") is not None
+
+
+def new_loop(name: str) -> asyncio.AbstractEventLoop:
+    if name == "asyncio":
+        return asyncio.SelectorEventLoop()
+    import uvloop
+
+    made: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return made
+
+
 HOSTS = ["127.0.0.1", *(["::1"] if capabilities().ipv6 else [])]
 
 
-@pytest.fixture(params=LOOPS)
+@pytest.fixture(
+    params=["asyncio", pytest.param("uvloop", marks=pytest.mark.skipif(not UVLOOP, reason="uvloop is not installed"))]
+)
 def run(request: pytest.FixtureRequest) -> Callable[[Callable[[], Awaitable[None]]], None]:
     def runner(test: Callable[[], Awaitable[None]]) -> None:
         async def bounded() -> None:
             async with asyncio.timeout(CEILING):
                 await test()
 
-        with asyncio.Runner(loop_factory=LOOPS[request.param]) as loop_runner:
+        with asyncio.Runner(loop_factory=lambda: new_loop(request.param)) as loop_runner:
             loop_runner.run(bounded())
 
     return runner
@@ -161,7 +174,7 @@ def test_a_refused_port_harms_nobody(run: Run) -> None:
             dead = Address("127.0.0.1", gone.getsockname()[1])
         # Linux tells an unconnected socket of refusals only on this wish, which the stack never has; and libuv stops
         # watching a socket whose error queue is not read. So: to see that refusals harm nothing, and not under uvloop.
-        told = sys.platform == "linux" and not isinstance(asyncio.get_running_loop(), uvloop.Loop)
+        told = sys.platform == "linux" and isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop)
         if told:
             IP_RECVERR = 11
             left.socket._sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
@@ -295,5 +308,45 @@ def test_the_systems_resolver_knows_localhost(run: Run) -> None:
         assert set(await answer) <= {"127.0.0.1", "::1"}
         assert answer.result()
         await runtime.aclose()
+
+    run(test)
+
+
+def test_two_drivers_talk_over_real_sockets(run: Run) -> None:
+    """The whole way: gather, intern, send, receive, timer, close; the machine is a double."""
+
+    async def test() -> None:
+        runtime = AsyncioRuntime()
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        heard = asyncio.Event()
+        cores, drivers = [FakeCore(), FakeCore()], []
+        for core in cores:
+            driver = Driver(
+                core, runtime, policy=AddressPolicy(interfaces=("lo",)), on_events=lambda events: heard.set()
+            )
+            drivers.append(driver)
+            core.events.append(GatherAddresses())
+            driver.flush()
+            assert len(core.named("add_local")) == len(HOSTS)
+        target = cores[1].named("add_local")[0][1]
+        path = cores[0].paths.intern(SocketId(1), target)
+        cores[0].transmits = [Transmit(path, b"%04d" % index * 250) for index in range(1000)]
+
+        def arrived() -> int:
+            return sum(len(call[1]) for call in cores[1].named("receive_many"))
+
+        cores[1].on_timeout = lambda now: cores[1].events.append("time is up")
+        cores[1].due = runtime.time() + 0.01
+        drivers[1].wake()
+        drivers[0].wake()
+        while arrived() < 1000:
+            await asyncio.sleep(0)
+        await heard.wait()
+        datagrams = [item.data for call in cores[1].named("receive_many") for item in call[1]]
+        assert datagrams == [b"%04d" % index * 250 for index in range(1000)]
+        assert drivers[0].counters.yields >= 3, "a thousand datagrams are several turns"
+        for driver in drivers:
+            driver.close()
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
 
     run(test)

@@ -6,7 +6,8 @@ handed up as one list -> one timer is armed. It knows no event loop: a `Runtime`
 
 Invariants:
 
-* Nothing is re-entrant. `wake` and `flush` from inside `on_events` let the running turn go round once more.
+* Nothing is re-entrant: after `on_events` a turn always goes round once more, so `wake` and `flush` from inside it
+  have nothing to do.
 * No task is starved: a turn moves at most `TURN_DATAGRAMS`, then the loop has its say.
 * Polling is for the machine as a whole, so it pauses while any socket takes no more: pressure from the kernel reaches
   the machine. For at most `STALL_LIMIT`: a dead interface must not silence the live ones; after that its socket keeps
@@ -106,19 +107,17 @@ class Driver:
         self._floor: Instant = 0.0
         self._last: Instant = -1.0
         self._fruitless = self._same_instant = 0
-        self._running = self._again = self._closed = False
+        self._running = self._closed = False
 
     # --- for the owner ----------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
         """Asks for a turn soon; any number of calls bring one."""
-        if self._running:
-            self._again = True
-        elif self._soon is None and not self._closed:
+        if self._soon is None and not self._running and not self._closed:
             self._soon = self.runtime.call_soon(self._on_soon)
 
     def flush(self) -> None:
-        """Runs a turn now, or once more the one that is running."""
+        """Runs a turn now; from inside `on_events` nothing, because the running turn goes round once more anyway."""
         self._turn()
 
     def gather(self) -> None:
@@ -172,7 +171,6 @@ class Driver:
 
     def _turn(self) -> None:
         if self._running or self._closed:
-            self._again = True
             return
         core = self.core
         self.counters.turns += 1
@@ -181,7 +179,6 @@ class Driver:
         self._running = True
         try:
             while left > 0:
-                self._again = False
                 now = self._now()
                 if core.next_timeout() <= now:
                     core.handle_timeout(now)
@@ -191,7 +188,7 @@ class Driver:
                 if events:
                     if not self._hand_up(events, now):
                         return
-                elif not self._again and (core.next_timeout() > now or not sent):
+                elif not sent or core.next_timeout() > now:
                     fruitful = fruitful or sent > 0
                     break
                 fruitful = True

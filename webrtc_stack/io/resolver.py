@@ -26,7 +26,7 @@ from ..errors import InvalidArgumentError
 from ..trace import NO_TRACE, Trace
 
 Lookup: TypeAlias = Callable[[str], Sequence[str]]
-"""A blocking lookup: a name to hosts; raises `OSError` or `UnicodeError` when it fails."""
+"""A blocking lookup: a name to hosts; raises `OSError` or `ValueError` when it fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,7 @@ class Resolver:
         reason = ""
         try:
             hosts = self._lookup(question.name)
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:  # ValueError: no name at all, such as one with a NUL in it
             reason = str(error)
         try:
             self._loop.call_soon_threadsafe(self._looked_up, question, hosts, reason)
@@ -167,7 +167,7 @@ class Resolver:
             reason = f"multicast DNS failed: {error!r}"
         finally:
             self._multicast.users -= 1
-            self._multicast.release()
+            self._multicast.release(at_once=question.done)
         question.task = None  # this one: it must not cancel itself
         self._answer(question, hosts, reason)
 
@@ -214,10 +214,10 @@ class _Multicast:
             return []
         return list(dict.fromkeys(canonical_ip(host) for host in info.parsed_addresses()))
 
-    def release(self) -> None:
-        """A question has ended; after the last one the sockets close soon."""
+    def release(self, *, at_once: bool) -> None:
+        """A question has ended; after the last one the sockets close soon, or at once when it was given up."""
         if self.users == 0 and self._zeroconf is not None and self._timer is None:
-            self._timer = self._loop.call_later(self._linger, self._close)
+            self._timer = self._loop.call_later(0.0 if at_once else self._linger, self._close)
 
     def _close(self) -> None:
         self._timer = None

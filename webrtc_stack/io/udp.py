@@ -121,22 +121,6 @@ def segment(
 
     Empty datagrams travel alone too: as a segment they would vanish.
     """
-    whole = len(burst)
-    if whole > 1:  # the usual burst is one run already: seen by counting, without a step of Python a datagram
-        remotes, datas, markings = zip(*burst, strict=True)
-        sizes = list(map(len, datas))
-        size = sizes[0]
-        if (
-            0 < sizes[-1] <= size <= max_size
-            and sizes.count(size) >= whole - 1
-            and remotes.count(remotes[0]) == whole
-            and markings.count(markings[0]) == whole
-        ):
-            step = max(1, min(max_segments, max_bytes // size))
-            return [
-                Run(remotes[0], markings[0], len(datas[at]), list(datas[at : at + step]))
-                for at in range(0, whole, step)
-            ]
     runs: list[Run] = []
     remote: Address | None = None
     chunks: list[bytes] = []

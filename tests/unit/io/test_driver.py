@@ -371,11 +371,17 @@ def test_after_close_nothing_is_called() -> None:
 
 def test_closing_from_inside_on_events_ends_the_turn_there() -> None:
     rig = Rig()
-    rig.react = lambda events: rig.driver.close()
+
+    def react(events: list[Any]) -> None:
+        rig.driver.close()
+        rig.core.polls = 0
+
+    rig.react = react
     rig.core.events, rig.core.due = ["end"], 105.0
     rig.driver.flush()
     rig.queue(1)
     rig.runtime.run(200.0)
+    assert rig.core.polls == 0
     assert rig.socket.sent == []
     assert rig.runtime.pending == []
 

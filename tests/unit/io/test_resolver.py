@@ -50,7 +50,10 @@ def test_a_literal_needs_no_lookup() -> None:
     run(test)
 
 
-@pytest.mark.parametrize("error", [socket.gaierror(-2, "unknown"), UnicodeError("label too long"), OSError("down")])
+@pytest.mark.parametrize(
+    "error",
+    [socket.gaierror(-2, "unknown"), UnicodeError("label too long"), ValueError("embedded null"), OSError("down")],
+)
 def test_a_lookup_that_fails_gives_no_hosts_and_its_reason(error: Exception) -> None:
     async def test() -> None:
         sink = MemorySink()
@@ -221,6 +224,21 @@ def test_multicast_closes_by_itself_after_the_last_question(multicast: type[Fake
     async def test() -> None:
         resolver = make(lambda name: [], linger=0.0)
         await ask(resolver, "known.local")
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert multicast.closed == 1
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(test)
+
+
+def test_a_multicast_question_that_is_given_up_closes_at_once(multicast: type[FakeMulticast]) -> None:
+    async def test() -> None:
+        resolver = make(lambda name: [], linger=3600.0)
+        question = resolver.resolve("silent.local", lambda hosts: pytest.fail("answered"))
+        await asyncio.sleep(0)
+        assert multicast.opened == 1
+        question.cancel()
         for _ in range(10):
             await asyncio.sleep(0)
         assert multicast.closed == 1

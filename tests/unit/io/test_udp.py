@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -415,6 +416,29 @@ def test_errors_without_end_are_bounded_by_the_share() -> None:
     rig.readable()
     assert rig.socket.errors["EHOSTUNREACH"] == 8
     assert rig.bursts == []
+
+
+def test_calls_of_python_a_datagram_are_few() -> None:
+    """What a burst costs is calls; in a joined batch there is none a datagram, in a segmented one neither."""
+    rig = Rig()
+    burst = [Outgoing(PEER, bytes(1000))] * 64
+    rig.sock.inbox.append((bytes(64_000), _joined(1000), SOURCE))
+    rig.send(1)
+    calls = 0
+
+    def count(frame: Any, event: str, argument: Any) -> None:
+        nonlocal calls
+        calls += event == "call" and "webrtc_stack/io" in frame.f_code.co_filename.replace("\\", "/")
+
+    previous = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        rig.socket.send_burst(burst)
+        rig.readable()
+    finally:
+        sys.setprofile(previous)
+    assert len(rig.bursts[0]) == 64
+    assert 0 < calls <= 10
 
 
 # --- the end --------------------------------------------------------------------------------------------------------
