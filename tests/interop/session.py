@@ -69,6 +69,19 @@ class Session:
         await self.ours.wait_state("connected")
         await self.theirs.wait_state("connected")
 
+    async def restart_ice(self, offered_by: Side) -> None:
+        """Negotiates new ICE credentials, and candidates for them, on the living connection."""
+        offerer: OurPeer | RemotePeer = self.ours if offered_by == "ours" else self.theirs
+        answerer: OurPeer | RemotePeer = self.theirs if offered_by == "ours" else self.ours
+        self.offer = await offerer.offer(trickle=True, restart=True)
+        self.answer = await answerer.answer(self.offer, trickle=True)
+        await offerer.set_remote(self.answer)
+        async with asyncio.timeout(CEILING), asyncio.TaskGroup() as group:
+            group.create_task(_pump(offerer, answerer))
+            group.create_task(_pump(answerer, offerer))
+        await self.ours.wait_state("connected")
+        await self.theirs.wait_state("connected")
+
     async def open_channel(self, opened_by: Side, label: str, **options: Any) -> Pair:
         """A new channel, open at both ends; options in our spelling."""
         if opened_by == "ours":

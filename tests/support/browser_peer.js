@@ -88,7 +88,10 @@ const peers = globalThis.peers = {
     peer(p).channels.set(p.channel, found); await found.opened;
     return found.describe();
   },
-  offer(p) { return peer(p).local(p.trickle); },
+  offer(p) {
+    if (p.restart) peer(p).pc.restartIce();
+    return peer(p).local(p.trickle);
+  },
   async answer(p) {
     await peer(p).pc.setRemoteDescription(p.description);
     return peer(p).local(p.trickle);

@@ -47,7 +47,9 @@ class OurPeer:
         assert made is not None
         return {"type": made.type.value, "sdp": made.sdp}
 
-    async def offer(self, *, trickle: bool) -> Description:
+    async def offer(self, *, trickle: bool, restart: bool = False) -> Description:
+        if restart:
+            self.pc.restart_ice()
         return await self._local(trickle)
 
     async def answer(self, offer: Description, *, trickle: bool) -> Description:
@@ -65,6 +67,7 @@ class OurPeer:
             self._candidates = aiter(self.pc.ice_candidates())
         async for candidate in self._candidates:
             return candidate.to_json()
+        self._candidates = None  # a restart begins a new generation
         return None
 
     async def wait_state(self, state: str, *, timeout: float = CEILING) -> None:

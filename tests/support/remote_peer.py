@@ -48,9 +48,12 @@ class RemotePeer:
     async def create(self, config: dict[str, Any] | None = None) -> None:
         await self._call("create", config=config or {})
 
-    async def offer(self, *, trickle: bool) -> Description:
-        """Applies an offer locally; without `trickle` it is returned once all candidates are in it."""
-        made: Description = await self._call("offer", trickle=trickle)
+    async def offer(self, *, trickle: bool, restart: bool = False) -> Description:
+        """Applies an offer locally; without `trickle` it is returned once all candidates are in it.
+
+        `restart` asks for new ICE credentials (aiortc cannot).
+        """
+        made: Description = await self._call("offer", trickle=trickle, restart=restart)
         return made
 
     async def answer(self, offer: Description, *, trickle: bool) -> Description:

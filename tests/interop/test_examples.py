@@ -1,0 +1,42 @@
+"""Every example runs by itself, prints something and ends by itself. Some of them open sockets on loopback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from webrtc_stack import examples
+
+PAGES = sorted(path.stem for path in Path(examples.__file__).parent.glob("*.py") if path.stem != "__init__")
+
+
+def run_page(page: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", f"webrtc_stack.examples.{page}"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={**os.environ, "PYTHONASYNCIODEBUG": "0"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_page_runs_and_says_something(page: str) -> None:
+    assert len(run_page(page).splitlines()) >= 2
+
+
+def test_the_table_of_the_readme_names_every_page() -> None:
+    readme = (Path(examples.__file__).parent / "README.md").read_text()
+    assert [page for page in PAGES if f"`{page}`" not in readme] == []
+
+
+def test_the_simulated_call_is_the_same_every_time() -> None:
+    assert run_page("simulated_call") == run_page("simulated_call")
