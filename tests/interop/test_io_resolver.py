@@ -1,4 +1,7 @@
-"""Names: answers, failures, limits, and that nothing is left behind. Lookups are doubles; no packet leaves."""
+"""Names under a real event loop: answers, failures, limits, and that nothing is left behind.
+
+Lookups are doubles; no packet leaves.
+"""
 
 from __future__ import annotations
 
