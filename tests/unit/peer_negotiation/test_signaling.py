@@ -356,6 +356,16 @@ def test_a_provisional_answer_opens_the_way_and_the_final_one_settles_it() -> No
     assert version(received) == 1 and offered.current_remote == received.current_local
 
 
+def test_the_final_answer_keeps_the_dtls_roles_of_the_provisional_one() -> None:
+    offered = in_state(SignalingState.HAVE_REMOTE_PRANSWER)
+    assert offered.pending_remote is not None and offered.dtls_role is DtlsRole.SERVER
+    sdp = offered.pending_remote.sdp
+    turned = sdp.with_media(0, sdp.media[0].replacing("setup", Attribute("setup", "passive")))
+    with pytest.raises(NegotiationError, match="turn the DTLS roles"):
+        set_remote_description(offered, Description(type=SdpType.ANSWER, sdp=turned))
+    assert set_remote_description(offered, Description(type=SdpType.ANSWER, sdp=sdp)).plan.answered
+
+
 # --- roles ----------------------------------------------------------------------------------------------------------
 
 

@@ -112,7 +112,7 @@ def set_remote_description(
             raise InvalidStateError("an answer came, but there is no local offer")
         check_answer(description.sdp, offer.sdp, base.mids)
         after = _with_answer(base, description, local=False)
-    check_remote(after, description.sdp, answer=not offered)
+    check_remote(after, description.sdp, answer=not offered, role=base.dtls_role)
     return _settled(after, rolled_back=base is not state)
 
 

@@ -246,10 +246,11 @@ def our_setup(remote: SetupRole, role: DtlsRole | None) -> SetupRole:
     return SetupRole.ACTIVE
 
 
-def check_remote(state: NegotiationState, sdp: SessionDescription, *, answer: bool) -> None:
+def check_remote(state: NegotiationState, sdp: SessionDescription, *, answer: bool, role: DtlsRole | None) -> None:
     """Refuses a remote description whose live sections cannot be used. Errors: `NegotiationError`, `SdpParseError`.
 
-    `state` is the one that the description leads to.
+    `state` is the one that the description leads to, `role` our DTLS role before it: that of the association in use,
+    or of a provisional answer.
     """
     plan = plan_for(state)
     for transport in plan.transports:
@@ -261,7 +262,6 @@ def check_remote(state: NegotiationState, sdp: SessionDescription, *, answer: bo
                 "the offer restarted ICE, but the answer has the old ufrag and pwd; it needs new ones"
             )
         dtls = remote_dtls(sdp, speaker(sdp, sdp.media[index], answer=answer), state.config, answer=answer)
-        role = state.stable.dtls_role
         if role is None or transport.new_dtls_association:
             continue
         ours = role_for(dtls.setup)
