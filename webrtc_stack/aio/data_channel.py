@@ -25,6 +25,11 @@ HIGH_WATER_BYTES = 1024 * 1024
 """`send` waits while more than this is buffered: enough for a full window at 100 Mbit/s and 80 ms."""
 
 
+REPORT_BYTES = 64 * 1024
+"""Read messages are reported to the core in portions of at most this much, or when none is left: one call a portion
+instead of one a message, and small against any window."""
+
+
 class DataChannelState(StrEnum):
     CONNECTING = "connecting"
     OPEN = "open"
@@ -68,6 +73,7 @@ class DataChannel:
         """Why the channel closed, if not because somebody closed it."""
         self.high_water_bytes = HIGH_WATER_BYTES
         self._low_threshold = 0
+        self._unreported = 0
         self._inbox: deque[tuple[str | bytes, int]] = deque()
         self._readers: deque[asyncio.Future[None]] = deque()
         self._writers: list[asyncio.Future[None]] = []
@@ -208,7 +214,10 @@ class DataChannel:
 
     def _take(self) -> str | bytes:
         message, size = self._inbox.popleft()
-        self._connection._consumed(self._handle, size)
+        self._unreported += size
+        if not self._inbox or self._unreported >= REPORT_BYTES:
+            size, self._unreported = self._unreported, 0
+            self._connection._consumed(self._handle, size)
         return message
 
     # --- the end ----------------------------------------------------------------------------------------------------
