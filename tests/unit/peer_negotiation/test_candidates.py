@@ -149,12 +149,13 @@ def test_a_candidate_of_the_generation_before_a_restart_is_ignored() -> None:
     assert added.transports == () and "before the ICE restart" in added.ignored
 
 
-def test_endless_candidates_leave_the_state_at_its_limit() -> None:
+@pytest.mark.parametrize("count", [10_000, pytest.param(300_000, marks=pytest.mark.slow)])
+def test_endless_candidates_leave_the_state_at_its_limit(count: int) -> None:
     state = answering(NegotiationConfig(max_remote_candidates=50))
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     taken = 0
-    for number in range(20_000):
+    for number in range(count):
         line = f"candidate:1 1 udp 5 192.0.2.9 {number % 65536} typ host"
         state, transports, _, _ = add_remote_candidate(state, TrickledCandidate.parse(line, mid="0"))
         taken += bool(transports)
