@@ -1,7 +1,7 @@
 """DTLS 1.2 as a sans-IO machine over datagrams. See README.md."""
 
 from .certificate import Certificate, fingerprint_of
-from .config import DtlsConfig, DtlsCounters
+from .config import DtlsConfig, DtlsCounters, Role
 from .constants import AlertDescription, CipherSuite, NamedGroup, SignatureScheme, SrtpProfile
 from .endpoint import DtlsEndpoint, State
 from .events import Closed, DataReceived, DtlsEvent, HandshakeCompleted
@@ -20,6 +20,7 @@ __all__ = [
     "DtlsEvent",
     "HandshakeCompleted",
     "NamedGroup",
+    "Role",
     "ServerHello",
     "SignatureScheme",
     "SrtpProfile",

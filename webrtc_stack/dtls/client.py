@@ -27,7 +27,7 @@ class ClientHandshake:
     def __init__(self, context: HandshakeContext) -> None:
         self._context = context
         self._cookies = 0
-        self._hello = make_client_hello(context.config, context.entropy.bytes(RANDOM_BYTES))
+        self._hello: ClientHello = make_client_hello(context.config, context.entropy.bytes(RANDOM_BYTES))
         context.client_random = self._hello.random
         # RFC 6347 section 4.2.1 lets a first ClientHello travel under the older number; browsers do the same, and old
         # middleboxes know no other.
@@ -53,7 +53,7 @@ class ClientHandshake:
         self._cookies += 1
         if self._cookies > _MAX_COOKIES:
             raise HandshakeFailure(AlertDescription.UNEXPECTED_MESSAGE, f"{self._cookies} cookies in a row")
-        self._hello: ClientHello = replace(self._hello, cookie=request.cookie)
+        self._hello = replace(self._hello, cookie=request.cookie)
         self._send("client_hello_with_cookie")
 
     def _on_server_hello(self, message: HandshakeMessage, hello: ServerHello) -> Handshake:

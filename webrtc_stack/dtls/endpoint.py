@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from ..base import NEVER, Deadlines, Drops, Fingerprint, Instant, MachineBase
+from ..base import Deadlines, Drops, Fingerprint, Instant, MachineBase
 from ..errors import (
     BufferFull,
     DtlsAlertError,
@@ -129,6 +129,10 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
     @property
     def state(self) -> State:
         return self._state
+
+    @property
+    def is_closed(self) -> bool:
+        return self._state is State.CLOSED
 
     @property
     def role(self) -> Role:
@@ -309,7 +313,7 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
                 self._drop("before_connect")
             return
         offset = 0
-        while offset < len(data) and self._state is not State.CLOSED:
+        while offset < len(data) and not self.is_closed:
             try:
                 record, offset = parse_record(data, offset)
             except ParseError:
@@ -461,7 +465,7 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
         if self._context.openers and not had_keys:
             held, self._held = self._held, []
             for record in held:
-                if self._state is not State.CLOSED:
+                if not self.is_closed:
                     self._receive_record(record)
 
     def _finish_handshake(self) -> None:
@@ -641,11 +645,6 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
         if self._queue or self._alerts or self._context.outbox.pending:
             return self._now
         return self._deadlines.next()
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is waiting to be sent and no timer runs."""
-        return self.next_timeout() == NEVER
 
     def _drop(self, reason: str, count: int = 1) -> None:
         self.counters.drops.add(reason, count)
