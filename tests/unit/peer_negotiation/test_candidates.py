@@ -156,7 +156,7 @@ def test_endless_candidates_leave_the_state_at_its_limit(count: int) -> None:
     before = tracemalloc.get_traced_memory()[0]
     taken = 0
     for number in range(count):
-        line = f"candidate:1 1 udp 5 192.0.2.9 {number % 65536} typ host"
+        line = f"candidate:1 1 udp {number} 192.0.2.9 7 typ host"
         state, transports, _, _ = add_remote_candidate(state, TrickledCandidate.parse(line, mid="0"))
         taken += bool(transports)
     grown = tracemalloc.get_traced_memory()[0] - before
