@@ -115,6 +115,7 @@ class OpenSslPeer:
         cookie: bool = False,
         demand_certificate: bool = True,
         resend: float = 1.0,
+        options: int = 0,
     ) -> None:
         self.role = role
         mine = certificate(own or role)
@@ -126,7 +127,7 @@ class OpenSslPeer:
         mode = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT if demand_certificate else SSL.VERIFY_NONE
         context.set_verify(mode, lambda *_: True)
         context.set_cipher_list(ciphers.encode())
-        context.set_options(SSL.OP_NO_QUERY_MTU)
+        context.set_options(SSL.OP_NO_QUERY_MTU | options)
         if srtp:
             context.set_tlsext_use_srtp(srtp.encode())
         if cookie:

@@ -94,8 +94,10 @@ def test_a_handshake_takes_two_round_trips() -> None:
     client, server = pair()
     run = MachinePair[bytes](client, server, link=LinkConfig(latency=0.05))
     assert run.run(until=1.0)
-    assert [(time, type(event)) for time, event in run.events[0]] == [(pytest.approx(0.2), HandshakeCompleted)]
-    assert [(time, type(event)) for time, event in run.events[1]] == [(pytest.approx(0.15), HandshakeCompleted)]
+    for side, expected in ((0, 0.2), (1, 0.15)):
+        ((time, event),) = run.events[side]
+        assert isinstance(event, HandshakeCompleted)
+        assert time == pytest.approx(expected)
     assert len(run.log) == 4, "one datagram a flight"
     assert client.next_timeout() == server.next_timeout() == NEVER
 
@@ -172,7 +174,7 @@ def test_any_of_several_fingerprints_is_enough() -> None:
 
 @pytest.mark.parametrize("wrong_side", ["client", "server"])
 def test_a_wrong_fingerprint_ends_both_sides(wrong_side: str) -> None:
-    wrong = {"remote_fingerprints": (Fingerprint(algorithm="sha-256", digest=bytes(32)),)}
+    wrong: dict[str, Any] = {"remote_fingerprints": (Fingerprint(algorithm="sha-256", digest=bytes(32)),)}
     client = endpoint("client", **(wrong if wrong_side == "client" else {}))
     server = endpoint("server", **(wrong if wrong_side == "server" else {}))
     exchange(client, server)

@@ -123,7 +123,6 @@ def test_what_is_acknowledged_is_not_sent_again() -> None:
     again = outbox.take(100)
     assert _fragments(again) == parse_fragments(first[1].payload)
     outbox.acknowledge([record.number for record in _records(again)])
-    assert not outbox.owes
     assert outbox.build({0: sealer}, 0.4) == 0
 
 
