@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import webrtc_stack as rtc
+from tests.support import replay
 from tests.support.peers import Signalling, connected_channels, two_peers
 from tests.support.programs import find_program
 from webrtc_stack import sim
@@ -29,7 +30,7 @@ async def exchange(net: sim.Network, *, trickle: bool = True, messages: int = 20
     return net.digest()
 
 
-def run_exchange(seed: str) -> str:
+def run_exchange(seed: int) -> str:
     """One run by seed, for replay in another process."""
     net = sim.Network(seed, default_link=sim.LinkConfig(latency=0.02, jitter=0.005, loss=0.02, reorder=0.02))
     return sim.run(exchange, network=net)
@@ -44,7 +45,7 @@ def test_two_peers_connect_and_exchange_messages(trickle: bool) -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
-    assert run_exchange("a") == run_exchange("a") != run_exchange("b")
+    assert run_exchange(5) == run_exchange(5) != run_exchange(6)
 
 
 def test_ipv6_only_hosts_connect() -> None:
@@ -199,3 +200,7 @@ def test_trace_keys_and_packets_are_written_from_every_room(tmp_path: Path) -> N
     ).stdout
     for word in ("STUN", "DTLS", "SCTP", "DATA_CHANNEL_OPEN", "INIT"):
         assert word in shown, shown
+
+
+def test_a_run_replays_in_another_process() -> None:
+    replay.assert_replays("tests.simulation.test_peer_pair:run_exchange")

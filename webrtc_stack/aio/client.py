@@ -25,6 +25,7 @@ class Client:
     def __init__(self, config: ClientConfig | None = None, *, runtime: Runtime | None = None) -> None:
         self.config = config if config is not None else ClientConfig()
         self._runtime = runtime
+        self._own_runtime: AsyncioRuntime | None = None
         self._connections: set[PeerConnection] = set()
         self._failures: list[Exception] = []
         self._closed = False
@@ -43,7 +44,7 @@ class Client:
         if self._closed:
             raise InvalidStateError("the client is closed; make a new one")
         if self._runtime is None:
-            self._runtime = AsyncioRuntime()
+            self._runtime = self._own_runtime = AsyncioRuntime()
         chosen = config if config is not None else self.config
         self._made += 1
         connection = PeerConnection(
@@ -59,6 +60,8 @@ class Client:
         """Closes every connection, side by side."""
         self._closed = True
         await asyncio.gather(*(connection.close() for connection in list(self._connections)))
+        if self._own_runtime is not None:
+            await self._own_runtime.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -78,7 +78,10 @@ class PeerConnection:
         on_failure: Callable[[Exception], None] | None = None,
     ) -> None:
         self.config = config if config is not None else ClientConfig()
-        self.runtime: Runtime = runtime if runtime is not None else AsyncioRuntime()
+        self._own_runtime: AsyncioRuntime | None = None
+        if runtime is None:
+            runtime = self._own_runtime = AsyncioRuntime()
+        self.runtime: Runtime = runtime
         entropy = self.config.entropy if self.config.entropy is not SYSTEM_ENTROPY else self.runtime.entropy
         self.core = PeerCore(
             self.config.peer_config(entropy=entropy, wall_epoch=self.runtime.wall_epoch), self.runtime.time()
@@ -247,16 +250,18 @@ class PeerConnection:
 
     async def close(self) -> None:
         """Says goodbye to the peer and frees everything; at most `close_timeout` seconds. Idempotent."""
-        if not self._closed.is_set():
-            self.core.close(self.runtime.time())
-            self._driver.wake()
-            try:
+        try:
+            if not self._closed.is_set():
+                self.core.close(self.runtime.time())
+                self._driver.wake()
                 async with asyncio.timeout(self.config.close_timeout):
                     await self._closed.wait()
-            except TimeoutError:
-                self.config.trace.event(self.runtime.time(), "close_timed_out")
-            finally:
-                self._finish("closed")
+        except TimeoutError:
+            self.config.trace.event(self.runtime.time(), "close_timed_out")
+        finally:
+            self._finish("closed")
+            if self._own_runtime is not None:
+                await self._own_runtime.aclose()
 
     async def __aenter__(self) -> Self:
         return self
