@@ -147,19 +147,19 @@ def test_importing_the_package_loads_no_optional_extra() -> None:
 
 def vector_files() -> list[Path]:
     folder = ROOT / "tests" / "vectors"
-    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "README.md"]
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".md"]
 
 
 def test_every_vector_says_where_it_comes_from_and_under_which_licence() -> None:
-    """In its own head, or in a README.md of its folder or of one above it."""
+    """In its own head, or in a page (.md) of its folder or of one above it."""
     silent = []
     for path in vector_files():
         if path.suffix == ".json":
             document = json.loads(path.read_text())
             if isinstance(document, dict) and document.get("origin") and document.get("licence"):
                 continue
-        pages = [parent / "README.md" for parent in path.parents if parent.is_relative_to(ROOT / "tests" / "vectors")]
-        words = " ".join(page.read_text().lower() for page in pages if page.exists())
+        folders = [parent for parent in path.parents if parent.is_relative_to(ROOT / "tests" / "vectors")]
+        words = " ".join(page.read_text().lower() for folder in folders for page in folder.glob("*.md"))
         if not ("origin" in words and "licence" in words):
             silent.append(shown(path))
     assert silent == []
