@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from webrtc_stack.base import (
@@ -83,11 +84,13 @@ class Node:
         self.events: list[tuple[float, Any]] = []
         self.gathered: list[Candidate] = []
         self.complete_locals = True
+        self.bound = 0
         self.sent = 0
         self.received = 0
 
     def bind(self, host: str) -> SocketId:
-        socket = SocketId(len(self.sockets) + 1)
+        self.bound += 1
+        socket = SocketId(self.bound)
         address = Address(host, self.net.next_port())
         self.sockets[socket] = address
         self.net.owners[address] = (self, socket)
@@ -132,6 +135,8 @@ class IceNet:
         self._count = 0
         self._port = 40000
         self._hash = hashlib.sha256()
+        self._round = 0
+        self._listeners: dict[str, list[Callable[[Any], None]]] = {}
         self.trace = MemorySink()
 
     def next_port(self) -> int:
@@ -183,7 +188,12 @@ class IceNet:
     def signal(
         self, left: Node, right: Node, *, delay: float = 0.0, trickle: bool = True, candidates_first: bool = False
     ) -> None:
-        """Carries parameters and candidates both ways from now on, and starts gathering on both sides."""
+        """Carries parameters and candidates both ways from now on, and starts gathering on both sides.
+
+        What an earlier call still has under way is lost: signalling of another generation.
+        """
+        self._round += 1
+        self._listeners.clear()
         for here, there in ((left, right), (right, left)):
             parameters = here.agent.local_parameters
 
@@ -191,7 +201,7 @@ class IceNet:
                 there.agent.set_remote_parameters(parameters, self.now)
 
             late = delay + (0.05 if candidates_first else 0.0)
-            self.after(late, deliver_parameters)
+            self._signalled(late, deliver_parameters)
             self._carry(here, there, delay, trickle)
             here.agent.gather(self.now)
 
@@ -206,21 +216,22 @@ class IceNet:
                     flush()
             elif isinstance(event, GatheringStateChanged) and event.state is GatheringState.COMPLETE:
                 flush()
-                self.after(delay, lambda: there.agent.add_remote_candidate(None, self.now))
+                self._signalled(delay, lambda: there.agent.add_remote_candidate(None, self.now))
 
         def flush() -> None:
             for candidate in held:
                 parsed = Candidate.parse(candidate.serialize())
-                self.after(delay, lambda c=parsed: there.agent.add_remote_candidate(c, self.now))  # type: ignore[misc]
+                self._signalled(delay, partial(deliver_candidate, parsed))
             held.clear()
+
+        def deliver_candidate(candidate: Candidate) -> None:
+            there.agent.add_remote_candidate(candidate, self.now)
 
         self._listeners.setdefault(here.name, []).append(on_event)
 
-    @property
-    def _listeners(self) -> dict[str, list[Callable[[Any], None]]]:
-        if not hasattr(self, "_listener_table"):
-            self._listener_table: dict[str, list[Callable[[Any], None]]] = {}
-        return self._listener_table
+    def _signalled(self, delay: float, action: Callable[[], None]) -> None:
+        current = self._round
+        self.after(delay, lambda: action() if current == self._round else None)
 
     # --- running ------------------------------------------------------------------------------------------------
 

@@ -36,8 +36,12 @@ class Consent:
         pair.probe_at = now + self._randomised(mean)
 
     def promoted(self, pair: CandidatePair, now: Instant) -> None:
-        """A backup was selected: from now on it is checked more often."""
-        pair.probe_at = min(pair.probe_at, now + self._randomised(self._config.consent_interval))
+        """A backup was selected: ask it at once. Its last answer may be old, but there was a reason to select it."""
+        if pair.answered_at < now - self._config.consent_interval:
+            pair.probe_at = now
+            pair.promoted_at = now
+        else:
+            pair.probe_at = min(pair.probe_at, now + self._randomised(self._config.consent_interval))
 
     def probed(self, pair: CandidatePair, now: Instant, *, selected: bool, urgent: bool) -> None:
         """A consent check leaves on this pair. `urgent`: the selected pair is suspect."""
@@ -66,7 +70,7 @@ class Consent:
 
     def receiving(self, pair: CandidatePair, now: Instant) -> bool:
         """Whether the pair was answered recently enough to count as connected."""
-        return now < pair.answered_at + self._config.disconnected_timeout
+        return now < max(pair.answered_at, pair.promoted_at) + self._config.disconnected_timeout
 
     def expired(self, pair: CandidatePair, now: Instant) -> bool:
         """Whether consent to send is gone."""
@@ -74,7 +78,6 @@ class Consent:
 
     def next_change(self, pair: CandidatePair, now: Instant) -> Instant:
         """When `receiving` or `expired` may change by silence alone."""
-        for timeout in (self._config.disconnected_timeout, self._config.consent_timeout):
-            if now < pair.answered_at + timeout:
-                return pair.answered_at + timeout
-        return NEVER
+        silent_at = max(pair.answered_at, pair.promoted_at) + self._config.disconnected_timeout
+        expires_at = pair.answered_at + self._config.consent_timeout
+        return min((at for at in (silent_at, expires_at) if at > now), default=NEVER)

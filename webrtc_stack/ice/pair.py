@@ -54,6 +54,7 @@ class CandidatePair:
         "path",
         "priority",
         "probe_at",
+        "promoted_at",
         "remote",
         "requests_received",
         "requests_sent",
@@ -95,6 +96,8 @@ class CandidatePair:
         # --- consent ---
         self.answered_at: Instant = 0.0
         """When the last check that was answered had been sent."""
+        self.promoted_at: Instant = 0.0
+        """When it was selected on other evidence than a recent answer."""
         self.use_candidate_at: Instant = 0.0
         self.probe_at: Instant = 0.0
         self.unanswered = 0

@@ -106,7 +106,7 @@ class Message:
             elif number == _FP:
                 ended = True
                 if check_fingerprint and attribute.value != _fingerprint(data[:at]):
-                    raise ParseError("FINGERPRINT does not match", offset=at, field="FINGERPRINT")
+                    raise ParseError("the checksum does not match", offset=at, field="FINGERPRINT")
             at = following
         return cls(
             method=_METHODS.get(method, method),
