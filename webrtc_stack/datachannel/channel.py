@@ -63,6 +63,7 @@ class Channel:
         "error",
         "fast",
         "handle",
+        "holds_window",
         "id",
         "incoming_reset",
         "low_threshold",
@@ -116,6 +117,8 @@ class Channel:
         """Bytes of DCEP among those; they are the first of their stream, so they leave first."""
         self.low_threshold = 0
         self.unread = 0
+        self.holds_window = True
+        """False once the peer restarted: the new association's window knows nothing of what is unread."""
         self.partial: bytearray | None = None
         self.partial_is_string = False
         self.reset_requested = False

@@ -45,11 +45,13 @@ _new_tuple: Final = tuple.__new__  # a NamedTuple's own constructor is a Python 
 class InboundChannels(ChannelLifecycle):
     """Adds what the peer sends to the life of channels."""
 
-    __slots__ = ("_max_message_size",)
+    __slots__ = ("_max_message_size", "_overtaking")
 
     def __init__(self, config: DataChannelsConfig, association: sctp.Association) -> None:
         super().__init__(config, association)
         self._max_message_size = config.max_message_size
+        self._overtaking: list[sctp.AssociationEvent] = []
+        """Association events from before it was established; few, because the peer has one window of them."""
 
     def _translate(self, now: Instant) -> bool:
         """Takes over what happened in the association. Returns: whether anything did."""
@@ -62,6 +64,8 @@ class InboundChannels(ChannelLifecycle):
         events = self._association.poll_events()
         if not events:
             return False
+        if self._phase is Phase.CONNECTING:
+            events = self._established_first(events)
         by_id, emit, limit = self._by_id, self._events.append, self._max_message_size
         messages = total = 0
         for event in events:
@@ -95,6 +99,18 @@ class InboundChannels(ChannelLifecycle):
         counters.messages_received += messages
         counters.bytes_received += total
         return True
+
+    def _established_first(self, events: list[sctp.AssociationEvent]) -> list[sctp.AssociationEvent]:
+        """Holds back what overtook the end of the handshake: browsers' DATA can come before their COOKIE ACK."""
+        events = [*self._overtaking, *events]
+        self._overtaking = []
+        for event in events:
+            if type(event) is sctp.AssociationEstablished:
+                return [event, *(other for other in events if other is not event)]
+            if type(event) is sctp.Closed:
+                return events
+        self._overtaking = events
+        return []
 
     def _on_association_event(self, event: sctp.AssociationEvent, now: Instant) -> None:
         match event:

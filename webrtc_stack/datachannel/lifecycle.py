@@ -175,13 +175,11 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
             # Nothing of it is on the wire: its DATA_CHANNEL_OPEN waits for the association or in `_control`.
             self._finish(channel, error, now)
         else:
-            self._reset_when_drained(channel, now)
+            self._request_reset(channel, now)
 
-    def _reset_when_drained(self, channel: Channel, now: Instant) -> None:
-        """Resets our outgoing stream once everything sent on it has left the queue."""
+    def _request_reset(self, channel: Channel, now: Instant) -> None:
+        """Resets our outgoing stream; the association does it behind everything that was sent on it."""
         assert channel.id is not None
-        if channel.reset_requested or self._association.buffered_amount(channel.id):
-            return
         channel.reset_requested = True
         try:
             self._association.reset_streams([channel.id], now)
@@ -220,7 +218,8 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
     def _drop_partial(self, channel: Channel, now: Instant) -> None:
         """Gives up a message of which only deprecated partial pieces have come."""
         if channel.partial is not None:
-            self._association.release(len(channel.partial), now)
+            if channel.holds_window:
+                self._association.release(len(channel.partial), now)
             channel.partial = None
             self.drops.add("partial_message")
 
@@ -234,7 +233,7 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
             return
         if self._trace:
             self._trace.event(now, "stream_refused", id=stream_id, reason=reason)
-        self._reset_when_drained(self._table.create_refused(stream_id), now)
+        self._request_reset(self._table.create_refused(stream_id), now)
 
     def _release_early(self, stream_id: int, reason: str, now: Instant) -> None:
         for _, data in self._early.take(stream_id):
@@ -283,8 +282,6 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
             channel.buffered = after = before - amount if amount < before else 0
             if before > channel.low_threshold >= after:
                 self._emit(BufferedAmountLow(channel.handle))
-            if channel.state is ChannelState.CLOSING:
-                self._reset_when_drained(channel, now)
 
     def _on_reset_by_peer(self, stream_ids: tuple[int, ...], now: Instant) -> None:
         for stream_id in stream_ids or tuple(self._by_id):
@@ -319,6 +316,8 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
     def _on_restarted(self, now: Instant) -> None:
         """The peer began anew and knows none of our channels."""
         self.counters.associations_restarted += 1
+        for channel in self._by_handle.values():
+            channel.holds_window = False
         self._end_channels(ConnectionLost("the peer restarted the SCTP association"), now)
 
     def _on_closed(self, reason: str, error: WebRTCError | None, now: Instant) -> None:
@@ -334,7 +333,8 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
 
     def _end_channels(self, error: WebRTCError | None, now: Instant) -> None:
         for stream_id in self._early.streams():
-            self._release_early(stream_id, "early_reset", now)
+            self.drops.add("early_reset", len(self._early.take(stream_id)))
+        self._deadlines.clear(Timer.EARLY_MESSAGES)
         self._control.clear()
         for channel in [*self._table.living(), *(one for one in self._by_id.values() if one.refused)]:
             self._finish(channel, channel.error or error, now)

@@ -266,7 +266,8 @@ class DataChannels(InboundChannels):
             raise InvalidArgumentError(f"{size} bytes consumed, {unread} are unread on channel {handle}")
         if channel is not None and size:
             channel.unread = unread - size
-            self._association.release(size, self._now)
+            if channel.holds_window:
+                self._association.release(size, self._now)
             if channel.state is ChannelState.CLOSED:
                 self._table.retire(channel)
 
@@ -324,7 +325,7 @@ class DataChannels(InboundChannels):
         now = self._advance(now)
         if self._phase is Phase.CLOSED:
             return
-        if len(self._events) >= self._config.max_pending_events:
+        if len(self._events) + len(self._overtaking) >= self._config.max_pending_events:
             self.drops.add("events_not_polled", len(burst))
             return
         self._association.receive_many(burst, now)

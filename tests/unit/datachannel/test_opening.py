@@ -20,6 +20,7 @@ from webrtc_stack.datachannel import (
     DataChannelOpen,
     DataChannels,
     DataChannelsConfig,
+    MessageReceived,
     Priority,
 )
 from webrtc_stack.errors import (
@@ -135,6 +136,16 @@ def test_events_before_connect_wait_for_it() -> None:
     assert not bench.happen(sctp.AssociationEstablished(65535, 65535), sctp.MessageReceived(1, 50, OPEN))
     bench.channels.connect(0.0, dtls_client=True)
     assert [type(event) for event in bench.channels.poll_events()] == [Connected, ChannelAnnounced, ChannelOpened]
+
+
+def test_what_overtakes_the_end_of_the_handshake_waits_for_it() -> None:
+    bench = Bench(up=False)
+    bench.channels.connect(0.0, dtls_client=True)
+    assert not bench.happen(sctp.MessageReceived(1, 50, OPEN))
+    assert not bench.happen(sctp.MessageReceived(1, 51, b"hello"))
+    events = bench.happen(sctp.MessageReceived(1, 51, b"again"), sctp.AssociationEstablished(65535, 65535))
+    assert [type(event) for event in events] == [Connected, ChannelAnnounced, ChannelOpened, *[MessageReceived] * 2]
+    assert bench.fake.sent[0].data == ACK
 
 
 def test_an_open_that_finds_the_buffer_full_goes_out_first_when_there_is_room() -> None:
