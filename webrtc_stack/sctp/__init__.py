@@ -1,6 +1,27 @@
 """SCTP over DTLS: packets, chunks, and an association as a sans-IO machine. See README.md."""
 
 from .association import Association
+from .chunks import (
+    AbortChunk,
+    Chunk,
+    CookieAckChunk,
+    CookieEchoChunk,
+    DataChunk,
+    ErrorChunk,
+    ForwardTsnChunk,
+    HeartbeatAckChunk,
+    HeartbeatChunk,
+    InitAckChunk,
+    InitChunk,
+    Parameter,
+    ReConfigChunk,
+    SackChunk,
+    ShutdownAckChunk,
+    ShutdownChunk,
+    ShutdownCompleteChunk,
+    UnknownChunk,
+    parse_chunk,
+)
 from .config import AssociationState, SctpConfig, SctpCounters, SctpSnapshot
 from .events import (
     AssociationEstablished,
@@ -14,21 +35,47 @@ from .events import (
     StreamsReset,
     StreamsResetByPeer,
 )
+from .packet import Packet
+from .registry import CauseCode, ChunkType, ParameterType, ReconfigResult
 
 __all__ = [
+    "AbortChunk",
     "Association",
     "AssociationEstablished",
     "AssociationEvent",
     "AssociationRestarted",
     "AssociationState",
     "BufferedAmountDecreased",
+    "CauseCode",
+    "Chunk",
+    "ChunkType",
     "Closed",
+    "CookieAckChunk",
+    "CookieEchoChunk",
+    "DataChunk",
+    "ErrorChunk",
+    "ForwardTsnChunk",
+    "HeartbeatAckChunk",
+    "HeartbeatChunk",
+    "InitAckChunk",
+    "InitChunk",
     "MessageAbandoned",
     "MessageReceived",
+    "Packet",
+    "Parameter",
+    "ParameterType",
+    "ReConfigChunk",
+    "ReconfigResult",
+    "SackChunk",
     "SctpConfig",
     "SctpCounters",
     "SctpSnapshot",
+    "ShutdownAckChunk",
+    "ShutdownChunk",
+    "ShutdownCompleteChunk",
     "StreamResetFailed",
     "StreamsReset",
     "StreamsResetByPeer",
+    "UnknownChunk",
+    "parse_chunk",
 ]
