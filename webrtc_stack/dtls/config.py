@@ -73,8 +73,11 @@ class DtlsConfig:
     handshake_timeout: float = 30.0
     """From `connect` until `HandshakeCompleted`; browsers give up on ICE in about this time."""
     initial_retransmission_timeout: float = 0.2
-    """Before a flight is sent again. RFC 6347 says one second for unknown paths; here ICE has measured the path, and
-    200 ms is above nearly all round trips, while every loss costs a user this much."""
+    """Before a flight is sent again, when `connect` is not told the round-trip time. RFC 6347 says one second for
+    unknown paths; here ICE has proven the path, 200 ms is above nearly all round trips, a copy too many does no harm,
+    and every loss costs a user this much."""
+    minimum_retransmission_timeout: float = 0.05
+    """Floor when the round-trip time is known; browsers use the same."""
     maximum_retransmission_timeout: float = 1.0
     """The doubling stops here (RFC 6347: 60 s), so that a bad path still gets some 30 tries before the deadline."""
     minimum_resend_interval: float = 0.02
@@ -84,8 +87,9 @@ class DtlsConfig:
     """Floor of the back-off below; 576 bytes less headers pass everywhere."""
     mtu_backoff_after: int = 3
     """Transmissions without an answer before datagrams are halved; 0 never."""
-    replay_window: int = 256
-    """Records behind the newest one that may still arrive. RFC 6347 asks for 32 at least, 64 by default."""
+    replay_window: int = 1024
+    """Records behind the newest one that may still arrive. RFC 6347 asks for 32 at least; at 100,000 records a second
+    this is 10 ms of reordering, and as one integer it costs nothing measurable."""
     max_message_bytes: int = 32_768
     """Largest handshake message taken: ten certificates of 3 KiB."""
     max_reassembly_bytes: int = 65_536
@@ -116,6 +120,8 @@ class DtlsConfig:
             raise InvalidArgumentError("cipher_suites, groups and signature_schemes must not be empty")
         if not 0 < self.initial_retransmission_timeout <= self.maximum_retransmission_timeout:
             raise InvalidArgumentError("retransmission timeouts: 0 < initial <= maximum")
+        if not 0 < self.minimum_retransmission_timeout <= self.maximum_retransmission_timeout:
+            raise InvalidArgumentError("retransmission timeouts: 0 < minimum <= maximum")
         if not self.handshake_timeout > 0:
             raise InvalidArgumentError(f"handshake_timeout is in seconds and positive, got {self.handshake_timeout}")
         if self.replay_window < 32:

@@ -48,7 +48,7 @@ from .constants import (
     SrtpProfile,
     alert_name,
 )
-from .events import Closed, DataReceived, DtlsEvent, HandshakeCompleted
+from .events import Closed, DataReceived, DtlsEvent, HandshakeCompleted, data_received
 from .failure import HandshakeFailure
 from .handshake import Handshake, HandshakeContext
 from .key_schedule12 import export
@@ -170,13 +170,20 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
 
     # --- commands ---------------------------------------------------------------------------------------------------
 
-    def connect(self, now: Instant) -> None:
+    def connect(self, now: Instant, *, rtt: float | None = None) -> None:
         """Starts: a client says hello, a server listens. Datagrams received earlier are looked at now.
 
-        Errors: `InvalidStateError` when called twice.
+        `rtt` is the round-trip time that ICE has measured, if it has: a flight is first repeated after twice as long.
+
+        Errors: `InvalidStateError` when called twice; `InvalidArgumentError` for an `rtt` that is not positive.
         """
         if self._state is not State.NEW:
             raise InvalidStateError(f"connect() was called already; the endpoint is {self._state.value}")
+        if rtt is not None:
+            if not rtt > 0:
+                raise InvalidArgumentError(f"rtt is in seconds and positive, got {rtt}")
+            floor, cap = self.config.minimum_retransmission_timeout, self.config.maximum_retransmission_timeout
+            self._context.outbox.set_initial_timeout(min(max(2 * rtt, floor), cap))
         now = self._advance(now)
         self._context.now = now
         self._set_state(State.HANDSHAKING)
@@ -290,7 +297,7 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
         opener = self._context.openers[1]
         bad_tags, replays = opener.bad_tags, opener.replays
         plains, index = opener.open_run(burst, start)
-        self._events.extend(map(DataReceived, plains))
+        self._events.extend(data_received(plains))
         if plains:
             self.counters.records_received += len(plains)
             if self._context.outbox.holds_flight:

@@ -136,6 +136,10 @@ class Outbox:
     def holds_flight(self) -> bool:
         return bool(self._flight)
 
+    def set_initial_timeout(self, timeout: float) -> None:
+        """How long the next flights wait before they are sent again."""
+        self._initial_timeout = timeout
+
     def set_mtu(self, mtu: int) -> None:
         self._mtu = mtu
         self._minimum_mtu = min(mtu, self._minimum_mtu)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -409,6 +411,16 @@ def test_retransmissions_back_off() -> None:
     assert times == [0.0, 0.2, 0.6, 1.4, 2.4, 3.4, 4.4, 5.4]
 
 
+def test_a_known_round_trip_time_sets_the_first_timeout() -> None:
+    for rtt, expected in ((0.001, 0.05), (0.07, 0.14), (9.0, 1.0)):
+        client = endpoint("client", start=False)
+        client.connect(0.0, rtt=rtt)
+        client.poll_transmits(0.0)
+        assert client.next_timeout() == pytest.approx(expected)
+    with pytest.raises(InvalidArgumentError):
+        endpoint("client", start=False).connect(0.0, rtt=0.0)
+
+
 def test_the_last_flight_is_sent_again_when_the_client_repeats_its_own() -> None:
     client, server = pair()
     server.receive_many(client.poll_transmits(0.0), 0.0)
@@ -506,6 +518,30 @@ def test_each_payload_is_a_datagram_and_the_poll_limit_is_kept() -> None:
     assert sizes == [100 + client.record_overhead] * 4
     assert client.next_timeout() <= 0.0
     assert len(client.poll_transmits(0.0)) == 6
+
+
+def test_a_record_costs_no_python_call_and_few_c_calls() -> None:
+    client, server = connected()
+    calls = {"call": 0, "c_call": 0}
+
+    def count(frame: object, event: str, arg: object) -> None:
+        if event in calls:
+            calls[event] += 1
+
+    def counted(work: Callable[[], Any]) -> Any:
+        calls.update(call=0, c_call=0)
+        sys.setprofile(count)
+        try:
+            return work()
+        finally:
+            sys.setprofile(None)
+            assert calls["call"] <= 12, calls
+            assert calls["c_call"] <= 64 * 9 + 30, calls
+
+    client.send_many([bytes(1200)] * 64, 1.0)
+    sent = counted(lambda: client.poll_transmits(1.0))
+    counted(lambda: server.receive_many(sent, 1.0))
+    assert server.poll_events() == [DataReceived(bytes(1200))] * 64
 
 
 # --- misuse ---------------------------------------------------------------------------------------------------------
