@@ -1,0 +1,181 @@
+"""`webrtc-stack doctor`: what is here, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from importlib import import_module, metadata
+from typing import Any, Final
+
+from .. import io
+from ..version import __version__
+from .failures import has
+
+EXTRAS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "demo": ("the page of `webrtc-stack demo`", ("aiohttp", "rich", "zeroconf")),
+    "mdns": ("browsers' hidden addresses (names ending in .local)", ("zeroconf",)),
+    "test": ("running the tests", ("pytest", "pytest-xdist", "hypothesis", "pyopenssl", "pylibsrtp")),
+    "lint": ("checking the code", ("ruff", "mypy", "import-linter")),
+    "interop": ("tests against another Python stack", ("aiortc",)),
+    "fuzz": ("coverage-guided fuzzing", ("atheris",)),
+    "bench": ("benchmarks and their plots", ("matplotlib", "uvloop")),
+}
+"""Extra -> what it is for, and its packages, as `pyproject.toml` lists them."""
+
+FOR_USERS: Final = ("demo", "mdns")
+"""The others serve work on the project itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extra:
+    name: str
+    purpose: str
+    present: dict[str, str]
+    """Package -> version."""
+    missing: list[str]
+
+    @property
+    def command(self) -> str:
+        """What installs it."""
+        return f"pip install 'webrtc-stack[{self.name}]'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything that `doctor` knows."""
+
+    version: str
+    python: str
+    platform: str
+    core: str
+    packages: dict[str, str | None]
+    openssl: str
+    capabilities: dict[str, Any]
+    addresses: list[dict[str, str]]
+    extras: list[Extra]
+
+
+def examine() -> Report:
+    """Looks at this machine. Cost: a handful of sockets and package look-ups."""
+    found = io.capabilities()
+    return Report(
+        version=__version__,
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        platform=platform.platform(),
+        core=_core(),
+        packages={name: _version(name) for name in ("cryptography", "crc32c", "ifaddr")},
+        openssl=_openssl(),
+        capabilities=asdict(found),
+        addresses=[{"interface": one.interface, "address": one.host} for one in io.local_addresses()],
+        extras=[_extra(name) for name in EXTRAS],
+    )
+
+
+def _core() -> str:
+    if not has("webrtc_stack.hot"):
+        return "pure Python"
+    hot = import_module("webrtc_stack.hot")
+    facts = hot.capabilities()
+    return str(getattr(facts, "core", facts))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _openssl() -> str:
+    """The OpenSSL that `cryptography` was built with: the one whose primitives are used here."""
+    try:
+        from cryptography.hazmat.backends.openssl import backend
+    except ImportError as error:
+        return f"not available: {error}"
+    return backend.openssl_version_text()
+
+
+def _extra(name: str) -> Extra:
+    purpose, packages = EXTRAS[name]
+    versions = {package: _version(package) for package in packages}
+    return Extra(
+        name=name,
+        purpose=purpose,
+        present={package: version for package, version in versions.items() if version is not None},
+        missing=[package for package, version in versions.items() if version is None],
+    )
+
+
+def to_json(report: Report) -> str:
+    values = asdict(report)
+    for extra, one in zip(values["extras"], report.extras, strict=True):
+        extra["install"] = one.command
+    return json.dumps(values, indent=2)
+
+
+def to_text(report: Report) -> str:
+    """The report for people, with a line that says what to do for everything that is missing."""
+    able = report.capabilities
+    lines = [
+        f"webrtc-stack {report.version}",
+        "",
+        _row("Python", f"{report.python} ({sys.executable})"),
+        _row("Platform", report.platform),
+        _row("Core", report.core),
+        *(
+            _row(name, version or f"missing: pip install {name}", good=version is not None)
+            for name, version in report.packages.items()
+        ),
+        _row("OpenSSL", report.openssl),
+        "",
+        "What the kernel offers",
+        _row(
+            "UDP GSO", _yes(able["gso"], "a burst leaves in one call", "one call for each datagram"), good=able["gso"]
+        ),
+        _row(
+            "UDP GRO", _yes(able["gro"], "a burst arrives in one call", "one call for each datagram"), good=able["gro"]
+        ),
+        _row("ECN", _yes(able["ecn"], "congestion marks are read", "congestion marks are not read"), good=able["ecn"]),
+        _row("IPv6", _yes(able["ipv6"], "available", "IPv4 only"), good=able["ipv6"]),
+        "",
+        "Addresses that become candidates",
+    ]
+    lines += [_row(one["interface"], one["address"]) for one in report.addresses]
+    if not report.addresses:
+        lines.append(_row("none", "no network interface could be read: connections cannot be made", good=False))
+    lines += ["", "Extras"]
+    for extra in report.extras:
+        if extra.missing and extra.name not in FOR_USERS:
+            continue
+        if extra.missing:
+            lines.append(_row(extra.name, f"{', '.join(extra.missing)} missing, for {extra.purpose}", good=False))
+            lines.append(f"      {'':<15}{extra.command}")
+        else:
+            have = ", ".join(f"{package} {version}" for package, version in extra.present.items())
+            lines.append(_row(extra.name, have))
+    absent = [extra.name for extra in report.extras if extra.missing and extra.name not in FOR_USERS]
+    if absent:
+        lines.append(f"  –   {'not needed':<15}{', '.join(absent)}: only for work on webrtc-stack itself")
+    return "\n".join(lines)
+
+
+def _row(name: str, text: str, *, good: bool = True) -> str:
+    return f"  {'ok' if good else '!!'}  {name:<15}{text}"
+
+
+def _yes(flag: bool, yes: str, no: str) -> str:
+    return f"yes, {yes}" if flag else f"no, {no}"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Shows versions, what this machine offers to WebRTC, and which optional parts are missing."
+    parser.add_argument("--json", action="store_true", help="print the report as JSON, for bug reports and programs")
+
+
+def run(options: argparse.Namespace) -> int:
+    report = examine()
+    print(to_json(report) if options.json else to_text(report))
+    return 0
