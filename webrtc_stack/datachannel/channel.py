@@ -55,6 +55,7 @@ class Channel:
     """The state of one channel. Attributes are read on hot paths, so there are no properties over them."""
 
     __slots__ = (
+        "announced",
         "awaiting_ack",
         "buffered",
         "bytes_received",
@@ -103,6 +104,8 @@ class Channel:
         self.id = id
         self.state = ChannelState.CONNECTING
         self.error: WebRTCError | None = None
+        self.announced = False
+        """Our DATA_CHANNEL_OPEN was handed to the association."""
         self.awaiting_ack = False
         """We sent DATA_CHANNEL_OPEN and the peer has said nothing on the channel yet."""
         self.fast = False

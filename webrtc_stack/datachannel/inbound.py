@@ -138,7 +138,7 @@ class InboundChannels(ChannelLifecycle):
             # confirmed, and that answer may be lost or late.
             self._keep_early(stream_id, ppid, data, now)
         elif ppid == _DCEP:
-            self._association.release(len(data), now)
+            self._release(len(data), now)
             self._receive_control(channel, stream_id, data, now)
         elif ppid not in _USER:
             self._drop(data, "unknown_ppid", now)
@@ -156,7 +156,7 @@ class InboundChannels(ChannelLifecycle):
 
     def _drop(self, data: bytes, reason: str, now: Instant) -> None:
         self.drops.add(reason)
-        self._association.release(len(data), now)
+        self._release(len(data), now)
 
     def _keep_early(self, stream_id: int, ppid: int, data: bytes, now: Instant) -> None:
         if self._phase is Phase.CONNECTED and self._early.add(stream_id, ppid, data, now):
@@ -179,7 +179,7 @@ class InboundChannels(ChannelLifecycle):
         if ppid in _EMPTY:
             data = b""  # whatever stood for it: RFC 8831 section 6.6 says one zero byte, which must be ignored
         if len(data) > self._max_message_size:
-            self._association.release(size, now)
+            self._release(size, now)
             self._fail_too_large(channel, len(data), now)
             return
         message: str | bytes = data
@@ -216,7 +216,7 @@ class InboundChannels(ChannelLifecycle):
             self._fail(channel, ProtocolError("a partial message changed between string and binary"), now)
             return
         if len(partial) + len(data) > self._max_message_size:
-            self._association.release(len(data), now)
+            self._release(len(data), now)
             self._fail_too_large(channel, len(partial) + len(data), now)
             return
         partial += data

@@ -104,9 +104,14 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
             self._table.bind(channel, stream_id)
 
     def _start(self, channel: Channel, now: Instant) -> None:
-        """The association is up and the channel has its stream: opens it, by DCEP unless both sides made it."""
+        """The channel has its stream: opens it, by DCEP unless both sides made it.
+
+        While the handshake goes on, DATA_CHANNEL_OPEN is handed down already: it travels with the COOKIE ECHO and
+        spares the peer half a round trip. The channel opens when the association is up.
+        """
         if channel.negotiated:
-            self._opened(channel, now)
+            if self._phase is Phase.CONNECTED:
+                self._opened(channel, now)
             return
         channel.awaiting_ack = True
         channel.send_ordered = True
@@ -143,7 +148,8 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
                     self.drops.add("control_not_sent")
                 else:
                     channel.control_bytes += len(data)
-                    if channel.state is ChannelState.CONNECTING:
+                    channel.announced = True
+                    if channel.state is ChannelState.CONNECTING and self._phase is Phase.CONNECTED:
                         self._opened(channel, now)
             control.popleft()
 
@@ -156,7 +162,7 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
     # --- ending a channel -----------------------------------------------------------------------------------------
 
     def _begin_close(self, channel: Channel, now: Instant, *, by_peer: bool, error: WebRTCError | None = None) -> None:
-        was = channel.state
+        on_wire = channel.announced or channel.state is ChannelState.OPEN
         channel.error = error
         channel.state = ChannelState.CLOSING
         channel.fast = False
@@ -171,11 +177,10 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
                 error=None if error is None else str(error),
             )
         self._emit(ChannelClosing(channel.handle, by_peer))
-        if was is ChannelState.CONNECTING:
-            # Nothing of it is on the wire: its DATA_CHANNEL_OPEN waits for the association or in `_control`.
-            self._finish(channel, error, now)
-        else:
+        if on_wire:
             self._request_reset(channel, now)
+        else:
+            self._finish(channel, error, now)
 
     def _request_reset(self, channel: Channel, now: Instant) -> None:
         """Resets our outgoing stream; the association does it behind everything that was sent on it."""
@@ -215,11 +220,19 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
         self._emit(ChannelClosed(channel.handle, error))
         self._table.retire(channel)
 
+    def _release(self, size: int, now: Instant) -> None:
+        """Gives bytes of delivered messages back to the receive window."""
+        try:
+            self._association.release(size, now)
+        except UsageError:
+            # Delivered before the peer restarted, in the very burst in which it did: that window is gone.
+            self.drops.add("released_after_restart")
+
     def _drop_partial(self, channel: Channel, now: Instant) -> None:
         """Gives up a message of which only deprecated partial pieces have come."""
         if channel.partial is not None:
             if channel.holds_window:
-                self._association.release(len(channel.partial), now)
+                self._release(len(channel.partial), now)
             channel.partial = None
             self.drops.add("partial_message")
 
@@ -238,7 +251,7 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
     def _release_early(self, stream_id: int, reason: str, now: Instant) -> None:
         for _, data in self._early.take(stream_id):
             self.drops.add(reason)
-            self._association.release(len(data), now)
+            self._release(len(data), now)
         self._arm_early()
 
     def _arm_early(self) -> None:
@@ -266,9 +279,10 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
             assert channel.id is not None
             if channel.id >= limit:
                 error = TooManyStreams(f"id {channel.id}: the association has {limit} streams")
-                self._finish(channel, error, now)
-            else:
-                self._start(channel, now)
+                self._finish(channel, channel.error or error, now)
+            elif channel.state is ChannelState.CONNECTING and (channel.negotiated or channel.announced):
+                self._opened(channel, now)
+        self._flush_control(now)
 
     def _on_sent(self, stream_id: int, amount: int, now: Instant) -> None:
         """Part of what was queued on a stream is gone from the queue."""

@@ -11,6 +11,7 @@ Decisions:
   RFC 8832 section 6 allows and browsers do; until the peer has answered, its messages go ordered.
 * Messages that were delivered and not consumed hold the receive window. What the application never sees (DCEP, messages
   of closed or unknown channels) is released here.
+* DATA_CHANNEL_OPEN of channels made before the association is up travels with the COOKIE ECHO.
 * A DCEP message that finds the send buffer full waits in a queue of our own and goes out first when there is room.
 
 Invariants: every channel that was made ends in one `ChannelClosed`; an identifier is free again only when both
@@ -64,6 +65,7 @@ class DataChannels(InboundChannels):
     ) -> None:
         config = DataChannelsConfig() if config is None else config
         super().__init__(config, sctp.Association(_sctp_config(config)) if association is None else association)
+        self._table.ids.limit = min(MAX_STREAM_ID + 1, config.sctp.outbound_streams)
         self._send_limit = 0
         self.set_remote_max_message_size(config.remote_max_message_size)
 
@@ -113,6 +115,8 @@ class DataChannels(InboundChannels):
             if channel.id is None:
                 self._assign_id(channel, now)
         self._association.connect(now)
+        for channel in self._table.living():
+            self._start(channel, now)
         self._translate(now)
 
     def open_channel(
@@ -169,7 +173,7 @@ class DataChannels(InboundChannels):
         elif len(self._by_handle) > MAX_STREAM_ID // 2:
             raise TooManyStreams("every stream identifier of either side will be in use: close a channel first")
         channel = self._table.create(parameters, negotiated=negotiated, stream_id=stream_id)
-        if self._phase is Phase.CONNECTED:
+        if self._phase is not Phase.NEW:
             self._start(channel, now)
             self._replay_early(now)
         return channel.handle
@@ -267,7 +271,7 @@ class DataChannels(InboundChannels):
         if channel is not None and size:
             channel.unread = unread - size
             if channel.holds_window:
-                self._association.release(size, self._now)
+                self._release(size, self._now)
             if channel.state is ChannelState.CLOSED:
                 self._table.retire(channel)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.datachannel.fake import OPEN, Bench, accepted, opened
+from tests.unit.datachannel.fake import ACK, OPEN, Bench, accepted, opened
 from webrtc_stack import sctp
 from webrtc_stack.base import NEVER
 from webrtc_stack.datachannel import (
@@ -85,17 +85,35 @@ def test_a_reset_before_any_answer_is_a_refusal() -> None:
     assert isinstance(closed.error, ProtocolError)
 
 
-def test_a_channel_closed_while_connecting_never_opens() -> None:
+def test_a_channel_closed_before_connect_never_opens() -> None:
     bench = Bench(up=False)
     handle = bench.channels.open_channel("x", 0.0)
     bench.channels.close_channel(handle, 0.0)
     assert bench.channels.poll_events() == [ChannelClosing(handle, False), ChannelClosed(handle, None)]
     bench.channels.connect(0.0, dtls_client=True)
-    other = bench.channels.open_channel("y", 0.0)
-    bench.channels.close_channel(other, 0.0)
-    bench.channels.poll_events()
     assert bench.happen(sctp.AssociationEstablished(10, 10)) == [Connected()]
     assert not bench.fake.sent
+    assert opened(bench)[1] == 0
+
+
+def test_a_channel_closed_during_the_handshake_never_opens_and_takes_its_stream_back() -> None:
+    bench = Bench(up=False)
+    bench.channels.connect(0.0, dtls_client=True)
+    handle = bench.channels.open_channel("x", 0.0)
+    agreed = bench.channels.open_channel("n", 0.0, negotiated=True, id=1)
+    bench.channels.close_channel(handle, 0.0)
+    bench.channels.close_channel(agreed, 0.0)
+    assert bench.channels.poll_events() == [
+        ChannelClosing(handle, False),
+        ChannelClosing(agreed, False),
+        ChannelClosed(agreed, None),
+    ]
+    # Its DATA_CHANNEL_OPEN is on the way, so the peer has to hear of the end as well.
+    assert bench.fake.resets == [0]
+    assert bench.happen(sctp.AssociationEstablished(10, 10)) == [Connected()]
+    assert not bench.message(0, 50, ACK)
+    bench.happen(sctp.StreamsReset((0,)))
+    assert bench.happen(sctp.StreamsResetByPeer((0,))) == [ChannelClosed(handle, None)]
     assert opened(bench)[1] == 0
 
 

@@ -37,7 +37,7 @@ def test_channels_made_before_connect_get_their_ids_by_role_and_open_when_the_as
         assert [bench.channels.channel(handle).id for handle in handles] == [None, None]
         bench.channels.connect(0.0, dtls_client=client)
         assert [bench.channels.channel(handle).id for handle in handles] == ids
-        assert not bench.fake.sent
+        assert not bench.channels.poll_events()
         events = bench.happen(sctp.AssociationEstablished(65535, 65535))
         assert events == [Connected(), *(ChannelOpened(handle, id) for handle, id in zip(handles, ids, strict=True))]
         assert [(sent.stream_id, sent.ppid) for sent in bench.fake.sent] == [(ids[0], 50), (ids[1], 50)]
@@ -146,6 +146,23 @@ def test_what_overtakes_the_end_of_the_handshake_waits_for_it() -> None:
     events = bench.happen(sctp.MessageReceived(1, 51, b"again"), sctp.AssociationEstablished(65535, 65535))
     assert [type(event) for event in events] == [Connected, ChannelAnnounced, ChannelOpened, *[MessageReceived] * 2]
     assert bench.fake.sent[0].data == ACK
+
+
+def test_channels_of_both_kinds_made_during_the_handshake_open_when_it_ends() -> None:
+    bench = Bench(up=False)
+    bench.channels.connect(0.0, dtls_client=True)
+    first = bench.channels.open_channel("a", 0.0)
+    second = bench.channels.open_channel("b", 0.0, negotiated=True, id=7)
+    bench.fake.full = True
+    third = bench.channels.open_channel("c", 0.0)
+    assert [sent.stream_id for sent in bench.fake.sent] == [0]
+    assert not bench.channels.poll_events()
+    with pytest.raises(InvalidStateError):
+        bench.channels.send(first, b"x", 0.0)
+    bench.fake.full = False
+    events = bench.happen(sctp.AssociationEstablished(65535, 65535))
+    assert events[0] == Connected()
+    assert set(events[1:]) == {ChannelOpened(first, 0), ChannelOpened(second, 7), ChannelOpened(third, 2)}
 
 
 def test_an_open_that_finds_the_buffer_full_goes_out_first_when_there_is_room() -> None:
