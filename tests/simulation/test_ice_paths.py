@@ -129,6 +129,26 @@ def test_when_the_interface_of_the_selected_pair_goes_away_another_takes_over_at
     assert [candidate.host for candidate in a.agent.local_candidates] == ["10.1.0.1"]
 
 
+def test_an_interface_that_is_replaced_by_another_after_a_while_needs_no_restart() -> None:
+    net, a, b = _pair(11)
+    _up(net, a, b)
+    net.run(60)
+    a.unbind(next(iter(a.sockets)))
+    net.run(63)
+    assert a.agent.state is IceState.DISCONNECTED
+    assert a.agent.selected_path is None
+    a.bind("172.16.0.1")
+    net.run(63.2)
+    assert a.states()[-1] == "connected" or a.states()[-1] == "completed"
+    net.run(120)
+    assert completed(a, b)()
+    assert a.states() == ["checking", "connected", "completed", "disconnected", *a.states()[4:]]
+    assert "failed" not in b.states()
+    a.unbind(next(iter(a.sockets)))
+    net.run(200)
+    assert a.states()[-1] == b.states()[-1] == "failed"
+
+
 @pytest.mark.parametrize("moved_controls", [True, False])
 def test_a_nat_that_forgets_its_binding_is_survived(moved_controls: bool) -> None:
     net = IceNet(5)
@@ -208,7 +228,10 @@ def test_restarts_of_both_sides_in_a_row_leave_nothing_behind() -> None:
 def test_closing_lets_go_of_every_path() -> None:
     net, a, b = _pair(9)
     _up(net, a, b)
+    path = a.agent.selected_path
+    assert path is not None and a.agent.accepts(path)
     a.agent.close(net.now)
+    assert not a.agent.accepts(path)
     assert not a.paths._pins
     net.run(net.now + 40)
     assert b.agent.state is IceState.FAILED

@@ -68,6 +68,7 @@ class IceAgent(MachineBase[IceEvent]):
     """See the module's docstring. Commands raise a `UsageError` before anything changes."""
 
     __slots__ = (
+        "_accepted",
         "_addresses_asked",
         "_closed",
         "_config",
@@ -115,6 +116,7 @@ class IceAgent(MachineBase[IceEvent]):
         self._reported_path: PathId | None = None
         self._state = IceState.NEW
         self._idle_state = IceState.NEW
+        self._accepted: set[PathId] = set()
         self._closed = False
         self._previous: Session | None = None
         self._session = self._new_session(0, config.local_parameters or self._draw_parameters())
@@ -201,9 +203,10 @@ class IceAgent(MachineBase[IceEvent]):
     def accepts(self, path: PathId) -> bool:
         """Whether data from this path comes from a peer that passed a check.
 
-        True from the peer's first authenticated check on, which may be half a round trip before ours is answered.
+        True from the peer's first authenticated check on: it may send before our own check is answered, and even
+        before signalling has brought its parameters.
         """
-        return self._session.accepts(path) or (self._previous is not None and self._previous.accepts(path))
+        return path in self._accepted
 
     # --- commands: local side -----------------------------------------------------------------------------------
 
@@ -552,6 +555,7 @@ class IceAgent(MachineBase[IceEvent]):
         self._gatherer.close()
         self._names.clear()
         self._refusals.clear()
+        self._accepted.clear()
         self._held.clear()
         self._timers.clear_all()
         self._set_state(IceState.CLOSED, now)
@@ -576,6 +580,9 @@ class IceAgent(MachineBase[IceEvent]):
             if selected is not None:
                 self._gatherer.stop_refreshing()
                 self._emit(PairSelected(selected.path, selected.local, selected.remote.candidate))
+        self._accepted = set(session.accepted_paths())
+        if self._previous is not None:
+            self._accepted.update(self._previous.accepted_paths())
         unknown = session.unknown_attributes
         while unknown:
             unknown_path, attributes = unknown.popleft()

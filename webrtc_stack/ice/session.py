@@ -68,8 +68,8 @@ class Session:
         "_drops",
         "_early",
         "_last_check_at",
-        "_last_pair_at",
         "_locals",
+        "_lost_at",
         "_responses",
         "_role",
         "_role_changed",
@@ -77,6 +77,7 @@ class Session:
         "_sender",
         "_timers",
         "_trace",
+        "_waiting_since",
         "checklist",
         "counters",
         "failed",
@@ -117,7 +118,9 @@ class Session:
         self._responses: deque[tuple[CandidatePair | None, PathId, Message, bytes]] = deque()
         self._early: deque[_EarlyCheck] = deque(maxlen=config.max_early_checks)
         self._last_check_at: Instant = -NEVER
-        self._last_pair_at: Instant = 0.0
+        self._waiting_since: Instant = 0.0
+        """When checking last got something new: the start of `check_deadline`."""
+        self._lost_at: Instant = 0.0
         self.number = number
         self.local = local
         self.remote: IceParameters | None = None
@@ -158,7 +161,7 @@ class Session:
         """Takes the peer's parameters, pairs what is known, and honours the checks that came before."""
         self.remote = self._sender.remote = remote
         self.started_at = now
-        self._last_pair_at = now
+        self._waiting_since = now
         for candidate in list(self.remotes.by_address.values()):
             self._pair_remote(candidate, now)
         early, self._early = self._early, deque(maxlen=0)
@@ -199,7 +202,12 @@ class Session:
         """Forgets all pairs of a local address that is gone."""
         for pair in [one for one in self.checklist.pairs.values() if one.base.socket == socket]:
             self._remove_pair(pair)
+        had_one = self.ever_selected
         self._selector.reselect(now)
+        if had_one and self.selected is None:
+            self._waiting_since = self._lost_at = (
+                now  # another address may come up: the peer will learn it from our checks
+            )
 
     def _add_pair(self, base: Base, remote: Remote, now: Instant) -> CandidatePair | None:
         formed = self.checklist.formed
@@ -211,7 +219,7 @@ class Session:
         elif self.checklist.formed > formed:
             self.counters.pairs_formed += 1
             if not remote.learned:
-                self._last_pair_at = now
+                self._waiting_since = now
             if self._trace:
                 self._trace.event(now, "pair_formed", pair=str(pair), priority=pair.priority, state=pair.state.value)
         return pair
@@ -437,8 +445,8 @@ class Session:
         if self.started_at is None or not (self.checklist.pairs or len(self.remotes) or self.remote_complete):
             return NEVER
         if self.remote_complete and self.checklist.exhausted:
-            return self.started_at + self._config.failure_patience
-        return self._last_pair_at + self._config.check_deadline
+            return max(self.started_at, self._lost_at) + self._config.failure_patience
+        return self._waiting_since + self._config.check_deadline
 
     @property
     def checking(self) -> bool:
@@ -542,16 +550,17 @@ class Session:
 
     # --- the end ------------------------------------------------------------------------------------------------
 
-    def accepts(self, path: PathId) -> bool:
-        """Whether data from this path is from a peer that passed a check, ours or one of its own."""
-        pair = self.checklist.pairs.get(path)
-        return pair is not None and (pair.valid or pair.vouched)
+    def accepted_paths(self) -> list[PathId]:
+        """Paths that data may come from: those where the peer passed a check, ours or one of its own."""
+        accepted = [path for path, pair in self.checklist.pairs.items() if pair.valid or pair.vouched]
+        accepted += [check.path for check in self._early]  # it may send before signalling has told who it is
+        return accepted
 
     def retire(self) -> None:
         """A restart made a newer session: keep only what carries data."""
         self.retired = self._selector.retired = True
         for pair in list(self.checklist.pairs.values()):
-            if pair is not self.selected:
+            if not (pair.valid or pair.vouched):  # the peer may still send on any of the others
                 self._remove_pair(pair)
         self._early.clear()
         self._selector.drop_nomination()
