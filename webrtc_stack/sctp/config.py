@@ -43,8 +43,8 @@ class SctpConfig:
     receive_window_bytes: int = 16 * 1024 * 1024
     """Delivered but not released, and not yet deliverable, bytes together. 16 MiB fill 1 Gbit/s at 130 ms."""
     send_buffer_bytes: int = 16 * 1024 * 1024
-    """Bytes accepted by `send` and not yet acknowledged or abandoned; above it `BufferFull`. A message is taken while
-    there is any room, so that one larger than the rest of the buffer cannot wait for ever."""
+    """Bytes accepted by `send` and not yet sent for the first time; beyond it `BufferFull`. What is in flight is bounded
+    by the windows. An empty buffer takes a message of any size, which could wait for ever otherwise."""
     max_message_bytes: int = 1024 * 1024 * 1024
     """Largest message `send` takes; the data channel room limits it to what the peer announced."""
     initial_cwnd_packets: int = 10
@@ -78,8 +78,8 @@ class SctpConfig:
     cookie_lifetime: float = 60.0
     close_timeout: float = 1.0
     """`close` waits this long for the graceful end, then aborts."""
-    shutdown_timeout: float = 60.0
-    """`shutdown` is given this long (T5-shutdown-guard; RFC 9260 section 9.2 says five times RTO.Max)."""
+    shutdown_timeout: float = 50.0
+    """`shutdown` is given this long: T5-shutdown-guard, five times RTO.Max (RFC 9260 section 9.2)."""
     max_control_packets: int = 16
     """Answers (INIT ACK, HEARTBEAT ACK, ERROR ...) waiting to be sent; more are dropped: the peer asks again."""
     entropy: Entropy = SYSTEM_ENTROPY

@@ -194,17 +194,27 @@ class AssociationCore(MachineBase[AssociationEvent]):
         return True
 
     def _end_lost(self, reason: str, now: Instant) -> None:
-        """The peer is gone (RFC 9260 section 8.1)."""
-        self._end(reason, ConnectionLost(reason), now)
+        """The peer is gone (RFC 9260 section 8.1); an ABORT tells it, in case it is not."""
+        self._end(reason, ConnectionLost(reason), now, AbortChunk().serialize())
 
-    def _end(self, reason: str, error: WebRTCError | None, now: Instant, last: bytes | None = None) -> None:
-        """The final event; `last` is one more chunk to the peer."""
+    def _end(
+        self,
+        reason: str,
+        error: WebRTCError | None,
+        now: Instant,
+        last: bytes | None = None,
+        *,
+        last_tag: int | None = None,
+    ) -> None:
+        """The final event; `last` is one more chunk to the peer, `last_tag` the tag of its packet if not the peer's."""
         if self.state is State.ENDED:
             return
         self._tell_buffered()
         self._enter(State.ENDED, now)
         self._replies.clear()
-        if last is not None and self._out_header and self._peer_tag:
+        if last is not None and last_tag is not None:
+            self._replies.append((self._header(last_tag), last))
+        elif last is not None and self._peer_tag:
             self._replies.append((None, last))
         self._deadlines.clear_all()
         self._queue.clear()

@@ -16,6 +16,7 @@ from typing import Final
 from ..base import Instant, random_u32
 from ..errors import ConnectionLost, SctpAbortError, TimedOut
 from .chunks import (
+    FLAG_TAG_REFLECTED,
     AbortChunk,
     CookieAckChunk,
     CookieEchoChunk,
@@ -136,9 +137,12 @@ class Establishment(Transmission):
             self._drop("unexpected_init_ack", now)
             return
         if not ack.initiate_tag:
-            # There is nobody to send an ABORT to.
+            # The peer's tag is not known, so the ABORT carries ours, reflected.
             reason = "the peer's INIT ACK has no tag"
-            self._end(reason, SctpAbortError(reason), now)
+            cause = Parameter(CauseCode.INVALID_MANDATORY_PARAMETER, b"")
+            abort = AbortChunk(parameters=(cause,), flags=FLAG_TAG_REFLECTED).serialize()
+            error = SctpAbortError(reason, causes=(cause.type,))
+            self._end(reason, error, now, abort, last_tag=self._local_tag)
             return
         self._set_tags(self._local_tag, ack.initiate_tag)
         cause = self._fault_of(ack)

@@ -511,7 +511,6 @@ class Reception(Establishment):
         else:
             if state is not State.SHUTDOWN_RECEIVED:
                 self._enter(State.SHUTDOWN_RECEIVED, now)
-                self._deadlines.set_earliest(Timer.GUARD, now + self.config.shutdown_timeout)
             if cumulative > out.cumulative:
                 flight = out.flight
                 acked = out.acknowledge(cumulative)
