@@ -17,7 +17,6 @@ WebRTC that is a new transport with new fingerprints).
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from enum import Enum, auto
 
@@ -38,7 +37,6 @@ from .ciphers import SUITES
 from .client import ClientHandshake
 from .config import MINIMUM_MTU_BYTES, DtlsConfig, DtlsCounters, Role
 from .constants import (
-    DTLS_1_2,
     MAX_PLAINTEXT_BYTES,
     AlertDescription,
     AlertLevel,
@@ -51,14 +49,12 @@ from .constants import (
 from .events import Closed, DataReceived, DtlsEvent, HandshakeCompleted, data_received
 from .failure import HandshakeFailure
 from .handshake import Handshake, HandshakeContext
+from .inbox import Inbox, Opened, has_room
 from .key_schedule12 import export
 from .messages import Fragment, HandshakeMessage, parse_fragments
-from .protection import Refused
+from .outgoing import Outgoing
 from .reassembly import Outcome, Reassembler
-from .record import Record, UnifiedRecord, parse_record
 from .server import ServerHandshake
-
-_MAX_QUEUED_ALERTS = 4
 
 
 class State(Enum):
@@ -85,16 +81,14 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
     """
 
     __slots__ = (
-        "_alerts",
-        "_authenticated",
         "_context",
         "_deadlines",
         "_early_data",
         "_early_datagrams",
         "_flight_base",
         "_handshake",
-        "_held",
-        "_queue",
+        "_inbox",
+        "_outgoing",
         "_reassembler",
         "_state",
         "_trace",
@@ -105,24 +99,21 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
     def __init__(self, config: DtlsConfig) -> None:
         super().__init__()
         self.config = config
-        self.counters = DtlsCounters()
         self._trace = config.trace
         self._state = State.NEW
         self._context = HandshakeContext(config)
+        self.counters: DtlsCounters = self._context.counters
+        self._inbox = Inbox(self._context)
+        self._outgoing = Outgoing(self._context)
         self._handshake: Handshake | None = None
         self._reassembler = Reassembler(
             max_message_bytes=config.max_message_bytes, max_bytes=config.max_reassembly_bytes
         )
         self._deadlines: Deadlines[_Timer] = Deadlines()
-        self._queue: deque[bytes] = deque()
-        self._alerts: deque[tuple[AlertLevel, int]] = deque()
         self._early_datagrams: list[bytes] = []
         self._early_data: list[bytes] = []
-        self._held: list[Record] = []
         self._flight_base = 0
         """The peer's `message_seq` at which it begins to answer our present flight."""
-        self._authenticated = False
-        """A protected record of the peer has been opened; alerts of epoch 0 count no longer."""
 
     # --- what it is -------------------------------------------------------------------------------------------------
 
@@ -231,13 +222,15 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
         """Queues a burst, all of it or nothing. See `send`."""
         if self._state is not State.CONNECTED:
             raise InvalidStateError(f"send() needs a connected endpoint, this one is {self._state.value}")
-        if len(self._queue) + len(payloads) > self.config.max_queued_payloads:
-            raise BufferFull(f"{len(self._queue)} payloads are queued; poll_transmits must drain them first")
+        queue = self._outgoing.payloads
+        if len(queue) + len(payloads) > self.config.max_queued_payloads:
+            raise BufferFull(f"{len(queue)} payloads are queued; poll_transmits must drain them first")
         for payload in payloads:
             if len(payload) > MAX_PLAINTEXT_BYTES:
                 raise MessageTooLarge(f"{len(payload)} bytes, a record carries at most {MAX_PLAINTEXT_BYTES}")
         self._advance(now)
-        self._queue.extend(payloads)
+        queue.extend(payloads)
+        self._check_record_limit()
 
     def close(self, now: Instant) -> None:
         """Ends the connection in good order: what is queued leaves, then close_notify. Idempotent."""
@@ -246,7 +239,7 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
         now = self._advance(now)
         self._context.now = now
         if self._state is not State.NEW:
-            self._push_alert(AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
+            self._outgoing.push_alert(AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
         self._end("closed here", None, flush=True)
 
     def set_mtu(self, mtu: int) -> None:
@@ -294,102 +287,51 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
 
     def _receive_data(self, burst: Sequence[bytes], start: int) -> int:
         """The fast path: datagrams of one application-data record each."""
-        opener = self._context.openers[1]
-        bad_tags, replays = opener.bad_tags, opener.replays
-        plains, index = opener.open_run(burst, start)
-        self._events.extend(data_received(plains))
+        plains, index = self._inbox.open_run(burst, start)
         if plains:
-            self.counters.records_received += len(plains)
+            self._events.extend(data_received(plains))
             if self._context.outbox.holds_flight:
                 self._context.outbox.confirm()
-        if opener.bad_tags != bad_tags:
-            self._drop("bad_tag", opener.bad_tags - bad_tags)
-            self._check_forgeries()
-        if opener.replays != replays:
-            self._drop("replayed", opener.replays - replays)
+        self._check_forgeries()
         return index
 
     def _receive_datagram(self, data: bytes) -> None:
         if self._state is State.CLOSED:
-            self._drop("closed")
-            return
-        if self._state is State.NEW:
-            if self._has_room(self._early_datagrams, data):
-                self._early_datagrams.append(bytes(data))
-            else:
-                self._drop("before_connect")
-            return
-        offset = 0
-        while offset < len(data) and not self.is_closed:
-            try:
-                record, offset = parse_record(data, offset)
-            except ParseError:
-                self._drop("malformed_record")
-                return
-            if isinstance(record, UnifiedRecord):
-                self._drop("no_keys")
-            else:
-                self._receive_record(record)
-
-    def _receive_record(self, record: Record) -> None:
-        epoch = record.epoch
-        if record.version >> 8 != 0xFE or (epoch and record.version != DTLS_1_2):
-            self._drop("wrong_version")
-        elif not epoch:
-            if self._state is not State.HANDSHAKING or len(record.payload) > MAX_PLAINTEXT_BYTES:
-                self._drop("stale_epoch" if self._state is not State.HANDSHAKING else "record_overflow")
-            else:
-                self._dispatch(record, 0, record.payload)
+            self._context.drop("closed")
+        elif self._state is not State.NEW:
+            for opened in self._inbox.open_datagram(data):
+                self._dispatch(opened)
+            self._check_forgeries()
+        elif has_room(self._context, self._early_datagrams, data):
+            self._early_datagrams.append(bytes(data))
         else:
-            opener = self._context.openers.get(epoch)
-            if opener is None:
-                self._hold(record)
-                return
-            plain = opener.open(record)
-            if isinstance(plain, Refused):
-                self._drop(plain.value)
-                if plain is Refused.BAD_TAG:
-                    self._check_forgeries()
-                return
-            self._authenticated = True
-            self._dispatch(record, epoch, plain)
+            self._context.drop("before_connect")
 
-    def _hold(self, record: Record) -> None:
-        """Keeps a record of the next epoch until its keys are there: Finished often overtakes what is before it."""
-        if record.epoch != 1 or self._state is not State.HANDSHAKING:
-            self._drop("no_keys")
-        elif self._has_room([held.payload for held in self._held], record.payload):
-            self._held.append(record)
-        else:
-            self._drop("held_records_full")
-
-    def _has_room(self, kept: Sequence[bytes], more: bytes) -> bool:
-        """Whether one more may be kept for later."""
-        return (
-            len(kept) < self.config.max_held_records and sum(map(len, kept)) + len(more) <= self.config.max_held_bytes
-        )
-
-    def _dispatch(self, record: Record, epoch: int, payload: bytes) -> None:
-        kind = record.content_type
-        if kind == ContentType.HANDSHAKE:
-            self.counters.records_received += 1
+    def _dispatch(self, record: Opened) -> None:
+        kind, epoch, payload = record
+        if self._state is State.CLOSED:
+            self._context.drop("closed")
+        elif kind == ContentType.CHANGE_CIPHER_SPEC:
+            return  # its place is told by the epoch in each record header already
+        elif not epoch and self._state is not State.HANDSHAKING:
+            self._context.drop("stale_epoch")
+        elif kind == ContentType.HANDSHAKE:
             self._receive_handshake(payload, epoch)
         elif kind == ContentType.ALERT:
             self._receive_alert(payload, epoch)
         elif kind == ContentType.APPLICATION_DATA and epoch:
             self._receive_application_data(payload)
-        elif kind != ContentType.CHANGE_CIPHER_SPEC:  # whose place is told by the epoch in each header
-            self._drop("plaintext_data" if kind == ContentType.APPLICATION_DATA else "unknown_content_type")
+        else:
+            self._context.drop("plaintext_data" if kind == ContentType.APPLICATION_DATA else "unknown_content_type")
 
     def _receive_application_data(self, payload: bytes) -> None:
         if self._state is State.CONNECTED:
-            self.counters.records_received += 1
             self._context.outbox.confirm()
             self._emit(DataReceived(payload))
-        elif self._has_room(self._early_data, payload):
+        elif has_room(self._context, self._early_data, payload):
             self._early_data.append(payload)
         else:
-            self._drop("early_data_full")
+            self._context.drop("early_data_full")
 
     # --- handshake messages -----------------------------------------------------------------------------------------
 
@@ -397,7 +339,7 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
         try:
             fragments = parse_fragments(payload)
         except ParseError:
-            self._drop("malformed_fragment")
+            self._context.drop("malformed_fragment")
             return
         for fragment in fragments:
             self._receive_fragment(fragment, epoch)
@@ -407,7 +349,7 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
     def _receive_fragment(self, fragment: Fragment, epoch: int) -> None:
         if self._state is State.HANDSHAKING and (fragment.type == HandshakeType.FINISHED) != bool(epoch):
             # Finished proves the keys, so it must be under them; everything before it comes in the clear.
-            self._drop("wrong_epoch")
+            self._context.drop("wrong_epoch")
             return
         outcome = self._reassembler.push(fragment, epoch)
         if outcome is Outcome.OLD:
@@ -415,7 +357,7 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
         elif outcome is Outcome.KEPT:
             self._take_messages()
         else:
-            self._drop(outcome.value)
+            self._context.drop(outcome.value)
 
     def _on_retransmission(self, fragment: Fragment) -> None:
         """The peer repeats a flight, so it lacks ours: send it again, unless that was done a moment ago.
@@ -458,8 +400,8 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
         if self._state is not State.HANDSHAKING or self._handshake is None:
             # A renegotiation would begin like this; it is refused, and the connection goes on.
             if message.type in (HandshakeType.HELLO_REQUEST, HandshakeType.CLIENT_HELLO):
-                self._push_alert(AlertLevel.WARNING, AlertDescription.NO_RENEGOTIATION)
-            self._drop("unexpected_message")
+                self._outgoing.push_alert(AlertLevel.WARNING, AlertDescription.NO_RENEGOTIATION)
+            self._context.drop("unexpected_message")
             return
         if message.type == HandshakeType.HELLO_REQUEST and self.config.role == "client":
             return  # RFC 5246 section 7.4.1.1: ignored while a handshake is under way
@@ -470,10 +412,8 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
         if self._context.finished:
             self._finish_handshake()
         if self._context.openers and not had_keys:
-            held, self._held = self._held, []
-            for record in held:
-                if not self.is_closed:
-                    self._receive_record(record)
+            for record in self._inbox.open_held():
+                self._dispatch(record)
 
     def _finish_handshake(self) -> None:
         self._handshake = None
@@ -514,32 +454,24 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
 
     def _receive_alert(self, payload: bytes, epoch: int) -> None:
         if len(payload) != 2:
-            self._drop("malformed_alert")
+            self._context.drop("malformed_alert")
             return
-        if not epoch and self._authenticated:
-            self._drop("unauthenticated_alert")
+        if not epoch and self._inbox.authenticated:
+            self._context.drop("unauthenticated_alert")
             return
         level, description = payload
         self.counters.alerts_received += 1
         if self._trace:
             self._trace.event(self._now, "alert_received", level=level, alert=alert_name(description), epoch=epoch)
         if description == AlertDescription.CLOSE_NOTIFY:
-            self._push_alert(AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
+            self._outgoing.push_alert(AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
             self._end("closed by the peer", None, flush=False)
         elif level == AlertLevel.FATAL:
             reason = f"the peer sent a fatal alert: {alert_name(description)}"
             self._end(reason, DtlsAlertError(reason, alert=description, sent=False), flush=False)
 
-    def _push_alert(self, level: AlertLevel, description: AlertDescription) -> None:
-        if len(self._alerts) >= _MAX_QUEUED_ALERTS:
-            self._drop("alert_queue_full")
-            return
-        self._alerts.append((level, description))
-        if self._trace:
-            self._trace.event(self._now, "alert_sent", level=level.name.lower(), alert=description.name.lower())
-
     def _fail(self, failure: HandshakeFailure) -> None:
-        self._push_alert(AlertLevel.FATAL, failure.alert)
+        self._outgoing.push_alert(AlertLevel.FATAL, failure.alert)
         error = failure.error or DtlsAlertError(failure.reason, alert=failure.alert, sent=True)
         self._end(failure.reason, error, flush=False)
 
@@ -547,13 +479,14 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
         """The one way to die. What is built already, and alerts, may still be fetched; `flush` keeps payloads too."""
         context = self._context
         if not flush:
-            self._queue.clear()
+            self._outgoing.payloads.clear()
         if not (flush and context.finished):  # our last flight still has to precede what is flushed
             context.outbox.forget()
         self._deadlines.clear_all()
         self._reassembler.clear()
         self._handshake = None
-        self._held, self._early_data, self._early_datagrams = [], [], []
+        self._inbox.clear()
+        self._early_data, self._early_datagrams = [], []
         context.transcript.reset()
         self._set_state(State.CLOSED)
         if self._trace:
@@ -561,10 +494,10 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
         self._emit(Closed(reason=reason, error=error))
 
     def _check_forgeries(self) -> None:
-        opener = self._context.openers[1]
-        if opener.bad_tags >= self.config.forgery_limit and self._state is not State.CLOSED:
+        opener = self._context.openers.get(1)
+        if opener is not None and opener.bad_tags >= self.config.forgery_limit and self._state is not State.CLOSED:
             reason = f"{opener.bad_tags} records with a wrong tag under one key"
-            self._push_alert(AlertLevel.FATAL, AlertDescription.BAD_RECORD_MAC)
+            self._outgoing.push_alert(AlertLevel.FATAL, AlertDescription.BAD_RECORD_MAC)
             self._end(reason, KeyLimitReached(reason), flush=False)
 
     # --- the way out ------------------------------------------------------------------------------------------------
@@ -574,58 +507,20 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
         context = self._context
         context.now = now
         outbox = context.outbox
-        sent: list[bytes] = []
-        if outbox.pending and limit > 0:
-            if outbox.due:
-                self._build_flight(now)
-            sent = outbox.take(limit)
-        room = limit - len(sent)
-        if self._queue and room > 0 and not outbox.pending:
-            sent += self._seal_payloads(room)
-        if self._alerts and not self._queue and not outbox.pending:
-            sealer = context.sealers[context.write_epoch]
-            while self._alerts and len(sent) < limit:
-                sent.append(sealer.seal(ContentType.ALERT, bytes(self._alerts.popleft())))
-                self.counters.alerts_sent += 1
-                self.counters.records_sent += 1
-        self.counters.datagrams_sent += len(sent)
+        flight_due = outbox.due
+        sent = self._outgoing.poll(limit)
+        if flight_due and not outbox.due and outbox.timed:
+            self._deadlines.set(_Timer.RETRANSMIT, now + outbox.timeout)
         return sent
 
-    def _build_flight(self, now: Instant) -> None:
-        outbox = self._context.outbox
-        again = outbox.transmissions > 0
-        self.counters.records_sent += outbox.build(self._context.sealers, now)
-        if again:
-            self.counters.flights_retransmitted += 1
-        else:
-            self.counters.flights_sent += 1
-        if self._trace:
-            name = "flight_retransmitted" if again else "flight_sent"
-            self._trace.event(now, name, flight=outbox.name, transmission=outbox.transmissions, timeout=outbox.timeout)
-        if outbox.timed:
-            self._deadlines.set(_Timer.RETRANSMIT, now + outbox.timeout)
-        else:
-            self._deadlines.clear(_Timer.RETRANSMIT)
-
-    def _seal_payloads(self, room: int) -> list[bytes]:
-        """The fast path out: one record and one datagram for each payload."""
-        sealer = self._context.sealers[1]
-        queue = self._queue
-        # The last number is kept for the alert that says why this is the end.
-        left = self.config.record_limit - 1 - sealer.next_sequence
-        if left < min(room, len(queue)):
-            room = max(left, 0)
-            self._reach_record_limit(room)
-        payloads = [queue.popleft() for _ in range(min(room, len(queue)))]
-        self.counters.records_sent += len(payloads)
-        return sealer.seal_many(payloads)
-
-    def _reach_record_limit(self, keep: int) -> None:
-        while len(self._queue) > keep:
-            self._queue.pop()
-        if self._state is not State.CLOSED:
+    def _check_record_limit(self) -> None:
+        """Ends the connection when more is queued than the key may seal; what fits still leaves."""
+        payloads, left = self._outgoing.payloads, self._outgoing.records_left
+        if len(payloads) > left and self._state is not State.CLOSED:
+            while len(payloads) > left:
+                payloads.pop()
             reason = f"{self.config.record_limit} records were sent under one key"
-            self._push_alert(AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
+            self._outgoing.push_alert(AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
             self._end(reason, KeyLimitReached(reason), flush=True)
 
     # --- time -------------------------------------------------------------------------------------------------------
@@ -645,18 +540,13 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
             reason = f"no fingerprint came from signalling within {self.config.handshake_timeout:g} s"
         else:
             reason = f"the handshake was not done within {self.config.handshake_timeout:g} s"
-        self._push_alert(AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
+        self._outgoing.push_alert(AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
         self._end(reason, TimedOut(reason), flush=False)
 
     def next_timeout(self) -> Instant:
-        if self._queue or self._alerts or self._context.outbox.pending:
+        if self._outgoing.pending:
             return self._now
         return self._deadlines.next()
-
-    def _drop(self, reason: str, count: int = 1) -> None:
-        self.counters.drops.add(reason, count)
-        if self._trace:
-            self._trace.event(self._now, "record_dropped", reason=reason, count=count)
 
     def _set_state(self, state: State) -> None:
         if self._trace:

@@ -14,7 +14,7 @@ from ..base import Entropy, Fingerprint, Instant
 from ..errors import FingerprintMismatch, ParseError
 from .certificate import fingerprint_of, public_key_of
 from .ciphers import SUITES, make_opener, make_sealer
-from .config import DtlsConfig
+from .config import DtlsConfig, DtlsCounters
 from .constants import AlertDescription, CipherSuite, HandshakeType, NamedGroup, SrtpProfile
 from .failure import HandshakeFailure
 from .key_schedule12 import key_block
@@ -40,6 +40,7 @@ class HandshakeContext:
         "alpn_protocol",
         "client_random",
         "config",
+        "counters",
         "entropy",
         "extended_master_secret",
         "finished",
@@ -66,6 +67,7 @@ class HandshakeContext:
         self.config = config
         self.entropy: Entropy = config.entropy.fork(f"dtls {config.role}")
         self.now: Instant = 0.0
+        self.counters = DtlsCounters()
         self.transcript = Transcript()
         self.outbox = Outbox(
             mtu=config.mtu,
@@ -110,6 +112,11 @@ class HandshakeContext:
     def trace(self, name: str, **data: Any) -> None:
         if self.config.trace:
             self.config.trace.event(self.now, name, **data)
+
+    def drop(self, reason: str, count: int = 1) -> None:
+        """Counts what was refused."""
+        self.counters.drops.add(reason, count)
+        self.trace("record_dropped", reason=reason, count=count)
 
     # --- the peer's certificate -------------------------------------------------------------------------------------
 

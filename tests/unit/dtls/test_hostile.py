@@ -258,9 +258,9 @@ def _feed(count: int) -> None:
             machine.poll_transmits(now)
             machine.poll_events()
             assert machine._reassembler.buffered_bytes <= machine.config.max_reassembly_bytes
-            assert len(machine._held) <= machine.config.max_held_records
+            assert machine._inbox.held_records <= machine.config.max_held_records
             assert len(machine._early_datagrams) <= machine.config.max_held_records
-            assert len(machine._alerts) <= 4
+            assert len(machine._outgoing._alerts) <= 4
         now += 0.01
     del hostile
     grown = tracemalloc.get_traced_memory()[0] - before
