@@ -360,5 +360,4 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
             if channel.state is not ChannelState.CLOSING:
                 channel.state = ChannelState.CLOSING
                 channel.fast = False
-                channel.reset_requested = True  # the association's end closes it; no stream is reset on the way
                 self._emit(ChannelClosing(channel.handle, False))

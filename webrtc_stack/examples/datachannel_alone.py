@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 
+from webrtc_stack.base import SeededEntropy
 from webrtc_stack.datachannel import (
     ChannelAnnounced,
     ChannelClosed,
@@ -19,6 +20,7 @@ from webrtc_stack.datachannel import (
     ChannelOpened,
     Closed,
     DataChannels,
+    DataChannelsConfig,
     DataChannelsEvent,
     MessageReceived,
 )
@@ -84,7 +86,9 @@ def show(now: float, who: str, event: DataChannelsEvent) -> None:
 
 
 def main() -> None:
-    alice, bob = DataChannels(), DataChannels()
+    # Entropy is injected like time is: with seeds, every run is the same. Leave it out for real connections.
+    alice = DataChannels(DataChannelsConfig(entropy=SeededEntropy("alice")))
+    bob = DataChannels(DataChannelsConfig(entropy=SeededEntropy("bob")))
     wire = Wire(alice, bob)
 
     chat: ChannelHandle = alice.open_channel("chat", wire.now)

@@ -161,6 +161,17 @@ def test_the_end_of_the_association_closes_every_channel_and_comes_last() -> Non
         bench.channels.send(first, b"x", 0.0)
 
 
+def test_a_channel_that_failed_keeps_its_own_error_when_the_association_ends() -> None:
+    bench = Bench()
+    handle = accepted(bench)
+    bench.message(1, 50, OPEN)
+    events = bench.happen(sctp.Closed("aborted", SctpAbortError("gone")))
+    (closed,) = [event for event in events if isinstance(event, ChannelClosed)]
+    assert closed.handle == handle
+    assert isinstance(closed.error, ProtocolError)
+    assert not isinstance(closed.error, SctpAbortError)
+
+
 def test_shutdown_and_close_announce_themselves_on_every_channel() -> None:
     bench = Bench()
     handle, stream_id = opened(bench)
@@ -198,6 +209,7 @@ def test_a_restart_of_the_peer_closes_all_channels_and_leaves_the_machine_usable
     events = bench.happen(sctp.AssociationRestarted())
     assert [event.handle for event in events if isinstance(event, ChannelClosed)] == [first, second]
     assert all(isinstance(event.error, ConnectionLost) for event in events if isinstance(event, ChannelClosed))
+    assert bench.channels.drops["partial_message"] == 1
     bench.channels.message_consumed(second, 6, 0.0)
     assert bench.fake.released == released, "the new association's window never held these"
     assert opened(bench)[1] == 0

@@ -105,6 +105,17 @@ def test_misuse_of_open_channel_is_refused_and_changes_nothing() -> None:
     assert len(bench.channels.channels()) == 6
 
 
+def test_before_the_roles_are_known_there_is_room_for_the_channels_of_either() -> None:
+    bench = Bench(up=False)
+    for _ in range(32768):
+        bench.channels.open_channel("", 0.0)
+    with pytest.raises(TooManyStreams):
+        bench.channels.open_channel("", 0.0)
+    # The server has one identifier less: 65535 is never used.
+    bench.channels.connect(0.0, dtls_client=False)
+    assert [type(event) for event in bench.channels.poll_events()] == [ChannelClosed]
+
+
 def test_an_id_without_negotiated_is_ignored_as_w3c_says() -> None:
     bench = Bench()
     assert bench.channels.channel(bench.channels.open_channel("x", 0.0, id=9)).id == 0

@@ -95,6 +95,14 @@ def test_early_messages_are_bounded_and_expire_with_a_reset_of_their_stream() ->
     assert bench.channels.next_timeout() == NEVER
 
 
+def test_early_messages_that_found_their_channel_make_room_for_others() -> None:
+    bench = Bench(DataChannelsConfig(max_early_messages=3, max_early_bytes=20))
+    for stream_id in (1, 3, 5):
+        bench.message(stream_id, 53, b"x" * 15)
+        assert isinstance(bench.message(stream_id, 50, OPEN)[-1], MessageReceived)
+    assert not bench.channels.drops.total
+
+
 def test_unknown_ppids_and_messages_on_closed_channels_are_dropped_counted_and_released() -> None:
     bench = Bench()
     handle, stream_id = opened(bench)
