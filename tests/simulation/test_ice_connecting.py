@@ -330,6 +330,55 @@ def test_a_peer_that_nominates_in_every_check_selects_the_best_pair() -> None:
     assert all(pair.nominated for pair in b.agent.pairs)
 
 
+def _slow_first_choice(latency: float) -> tuple[IceNet, Node, Node]:
+    """Two paths, of which the one of higher priority has this latency, the other 25 ms."""
+    net = IceNet(19)
+    a = net.node("a", ["10.0.0.1", "10.1.0.1"], controlling=True)
+    b = net.node("b", ["10.0.0.2"])
+    for link in (("10.0.0.1", "10.0.0.2"), ("10.0.0.2", "10.0.0.1")):
+        net.links[link] = Link(LinkConfig(latency=latency), net.entropy.fork(str(link)))
+    net.signal(a, b)
+    net.run(5)
+    return net, a, b
+
+
+def test_a_better_pair_that_answers_within_patience_is_the_one_nominated() -> None:
+    _, a, b = _slow_first_choice(0.045)
+    for node in (a, b):
+        assert next(pair for pair in node.agent.pairs if pair.selected).priority == node.agent.pairs[0].priority
+        assert [pair.nominated for pair in node.agent.pairs] == [True, False]
+    assert a.time_of("connected") == pytest.approx(0.07), "data did not wait for the choice"
+    assert a.agent.counters.nominations == 1
+
+
+def test_a_better_pair_that_answers_too_late_changes_nothing() -> None:
+    _, a, b = _slow_first_choice(0.3)
+    for node in (a, b):
+        assert [pair.state for pair in node.agent.pairs] == ["succeeded", "succeeded"]
+        assert [pair.selected for pair in node.agent.pairs] == [False, True]
+        assert len(node.named(PairSelected)) == 1
+    assert a.agent.counters.nominations == 1
+
+
+def test_a_check_that_the_peer_overtakes_is_not_repeated() -> None:
+    """The first check dies at the peer's NAT; the peer's own check triggers another at once, which replaces it."""
+    net = IceNet(20, LinkConfig(latency=0.2))
+    a, b = _pair(net)
+    lost: list[float] = []
+
+    def tap(node: Node, source: Address, remote: Address, data: bytes) -> bytes | None:
+        if node is a and not lost:
+            lost.append(net.now)
+            return None
+        return data
+
+    net.tap = tap
+    net.signal(a, b)
+    assert net.run(5, completed(a, b))
+    assert a.time_of("connected") == pytest.approx(0.2 + 0.4)
+    assert a.agent.counters.retransmissions == 1  # of the nomination, whose round trip is longer than the first RTO
+
+
 def test_checking_fails_when_nothing_can_work_after_patience_or_at_the_deadline() -> None:
     net = IceNet(14)
     a, b = _pair(net)

@@ -25,6 +25,7 @@ from webrtc_stack.ice.checks import Check, CheckBook, Purpose, build_check
 from webrtc_stack.ice.gathering import Gatherer, StunSource
 from webrtc_stack.ice.names import Names
 from webrtc_stack.ice.pair import CandidatePair
+from webrtc_stack.ice.remotes import RemoteCandidates
 from webrtc_stack.stun import Message, MessageClass, RetransmissionConfig, Transaction
 
 
@@ -292,6 +293,20 @@ def test_requests_of_all_sources_share_one_pacing() -> None:
             sent.append(now)
         now = gatherer.next_deadline(now)
     assert sent == [0.0, 0.005, 0.01]
+
+
+def test_a_learned_candidate_that_is_signalled_later_makes_room_for_others_and_is_never_the_oldest() -> None:
+    remotes = RemoteCandidates(max_signalled=1, max_learned=2)
+    for port in (1, 2):
+        remotes.learn(Address("203.0.113.1", port), 9)
+    assert [remote.address.port for remote in remotes.oldest_learned] == [1, 2]
+    true = _remote("203.0.113.1", 1).candidate
+    known = remotes.signalled(true, Address("203.0.113.1", 1))
+    assert known is not None and known.candidate is true and not known.learned
+    assert remotes.may_learn
+    remotes.learn(Address("203.0.113.1", 3), 9)
+    assert [remote.address.port for remote in remotes.oldest_learned] == [2, 3]
+    assert remotes.signalled(true, Address("203.0.113.1", 4)) is None
 
 
 def test_names_are_bounded_in_number_and_time() -> None:

@@ -115,6 +115,43 @@ def test_an_unknown_required_attribute_is_answered_with_420() -> None:
     assert [pair.path for pair in a.agent.pairs] == [pair.path for pair in pairs]
 
 
+@pytest.mark.parametrize(("theirs", "we_stay"), [(0, True), (2**64 - 1, False)])
+@pytest.mark.parametrize("controlling", [True, False])
+def test_the_greater_tie_breaker_controls(theirs: int, we_stay: bool, controlling: bool) -> None:
+    net = IceNet(3)
+    a = net.node("a", ["10.0.0.1"], controlling=controlling)
+    a.agent.gather(0.0)
+    net.settle()
+    same = AttributeType.ICE_CONTROLLING if controlling else AttributeType.ICE_CONTROLLED
+    local = a.agent.local_parameters
+    request = Message(
+        message_class=MessageClass.REQUEST,
+        transaction_id=bytes(12),
+        attributes=(
+            Attribute(AttributeType.USERNAME, f"{local.ufrag}:peer"),
+            Attribute(AttributeType.PRIORITY, 1),
+            Attribute(same, theirs),
+        ),
+    ).serialize(local.pwd.encode())
+    (answer,) = _deliver(net, a, request)
+    # Whoever has the greater number ends up controlling: the one who must change is told so, or changes.
+    assert a.agent.controlling is we_stay
+    they_must_change = we_stay is controlling
+    assert (answer.error is not None and answer.error.code == 487) is they_must_change
+
+
+def test_early_checks_of_another_peer_are_forgotten_when_signalling_names_the_right_one() -> None:
+    net, a, b = _pair()
+    a.agent.gather(0.0)
+    net.settle()
+    local = a.agent.local_parameters
+    for ufrag, port in (("other", 7000), (b.agent.local_parameters.ufrag, 7001)):
+        data = _request(a, username=f"{local.ufrag}:{ufrag}", number=port)
+        _deliver(net, a, data, Address("203.0.113.1", port))
+    a.agent.set_remote_parameters(b.agent.local_parameters, 0.0)
+    assert [candidate.port for candidate in a.agent.remote_candidates] == [7001]
+
+
 def test_opaque_attributes_of_checks_are_handed_up_unchanged() -> None:
     net, a, b = _up()
     address = b.sockets[SocketId(1)]
