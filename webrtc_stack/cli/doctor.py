@@ -19,7 +19,7 @@ EXTRAS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "mdns": ("browsers' hidden addresses (names ending in .local)", ("zeroconf",)),
     "test": ("running the tests", ("pytest", "pytest-xdist", "hypothesis", "pyopenssl", "pylibsrtp")),
     "lint": ("checking the code", ("ruff", "mypy", "import-linter")),
-    "interop": ("tests against another Python stack", ("aiortc",)),
+    "interop": ("tests against another Python stack", ("aiortc", "uvloop")),
     "fuzz": ("coverage-guided fuzzing", ("atheris",)),
     "bench": ("benchmarks and their plots", ("matplotlib", "uvloop")),
 }
@@ -54,7 +54,7 @@ class Report:
     packages: dict[str, str | None]
     openssl: str
     capabilities: dict[str, Any]
-    addresses: list[dict[str, str]]
+    addresses: list[dict[str, Any]]
     extras: list[Extra]
 
 
@@ -69,9 +69,16 @@ def examine() -> Report:
         packages={name: _version(name) for name in ("cryptography", "crc32c", "ifaddr")},
         openssl=_openssl(),
         capabilities=asdict(found),
-        addresses=[{"interface": one.interface, "address": one.host} for one in io.local_addresses()],
+        addresses=_addresses(),
         extras=[_extra(name) for name in EXTRAS],
     )
+
+
+def _addresses() -> list[dict[str, Any]]:
+    """Every address, and whether it becomes a candidate by default."""
+    found = io.local_addresses()
+    chosen = {one.host for one in io.select_addresses(found, io.AddressPolicy())}
+    return [{"interface": one.interface, "address": one.host, "candidate": one.host in chosen} for one in found]
 
 
 def _core() -> str:
@@ -141,9 +148,11 @@ def to_text(report: Report) -> str:
         _row("ECN", _yes(able["ecn"], "congestion marks are read", "congestion marks are not read"), good=able["ecn"]),
         _row("IPv6", _yes(able["ipv6"], "available", "IPv4 only"), good=able["ipv6"]),
         "",
-        "Addresses that become candidates",
+        "Addresses of this machine",
     ]
-    lines += [_row(one["interface"], one["address"]) for one in report.addresses]
+    for one in report.addresses:
+        use = "a candidate" if one["candidate"] else "not a candidate, unless asked for"
+        lines.append(f"  {'ok' if one['candidate'] else '– '}  {one['interface']:<15}{one['address']:<28} {use}")
     if not report.addresses:
         lines.append(_row("none", "no network interface could be read: connections cannot be made", good=False))
     lines += ["", "Extras"]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from ..dtls import HandshakeType
 from ..trace import TraceEvent
 from . import wording
 from .failures import CommandError
@@ -133,11 +134,21 @@ def drops(events: Iterable[TraceEvent]) -> Counter[str]:
 
 def render_event(event: TraceEvent, began: float, before: float) -> str:
     """One line: time since the beginning, time since the line before, room, name, data."""
-    data = ", ".join(f"{name} {_value(value)}" for name, value in event.data.items())
+    data = ", ".join(f"{name} {_value(_named(event, name, value))}" for name, value in event.data.items())
     step = event.time - before
     gap = f"+{wording.duration(step)}" if step >= 0.0005 else ""
     line = f"{event.time - began:10.4f} {gap:>9}  {event.room:<12} {event.name.replace('_', ' '):<26} {data}"
     return wording.printable(line.rstrip(), 400)
+
+
+def _named(event: TraceEvent, name: str, value: Any) -> Any:
+    """Numbers of a registry by their names."""
+    if event.room == "dtls" and name == "type" and isinstance(value, int):
+        try:
+            return HandshakeType(value).name.lower()
+        except ValueError:
+            return value
+    return value
 
 
 def _value(value: Any) -> str:

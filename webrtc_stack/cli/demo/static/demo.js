@@ -4,6 +4,7 @@ import { Graph } from "/graph.js";
 import { Sha256 } from "/sha256.js";
 
 const $ = id => document.getElementById(id);
+const LAYERS = ["ice", "dtls", "sctp", "channels"];
 const PING_MS = 100, PING_LOST_MS = 2000, CHUNK = 64 * 1024, LOW_WATER = 512 * 1024, HIGH_WATER = 2 * 1024 * 1024;
 
 const rtt = new Graph($("rtt-graph"), [{ color: "--accent", fill: true }], { floor: 2, unit: "ms" });
@@ -72,14 +73,17 @@ function openSignalling() {
   socket.onclose = () => {
     if (signal !== socket) return;
     step("signalling", "bad", "gone", "the demo’s server does not answer");
-    const alive = link?.pc.connectionState === "connected";
-    if (!alive) {
-      endLink();
-      banner("bad", "Python is not there.", "Is webrtc-stack demo still running? This page tries again by itself.");
-    }
+    // A restarted server knows nothing of this page, but a connection that stands needs no server.
+    if (link?.chat?.readyState !== "open" || link.pc.connectionState !== "connected") gone();
     setTimeout(openSignalling, retry);
     retry = Math.min(retry * 2, 8000);
   };
+}
+
+function gone() {
+  endLink();
+  for (const name of LAYERS) step(name, "", "–");
+  banner("bad", "Python is not there.", "Is webrtc-stack demo still running? This page tries again by itself.");
 }
 
 function tell(message) {
@@ -172,7 +176,7 @@ class Link {
       const { text, by } = JSON.parse(data);
       say(text, { command: "", python: "Python", echo: "echo", terminal: "from the terminal", visitor: "" }[by] ?? by);
     };
-    channel.onclose = () => { if (link === this) enable(false); };
+    channel.onclose = () => this.ended();
   }
 
   pingChannel(channel) {
@@ -201,6 +205,14 @@ class Link {
     channel.send(number);
   }
 
+  // Browsers may go on saying "connected" after the other side has said goodbye; the chat's end tells.
+  ended() {
+    if (link !== this) return;
+    enable(false);
+    if (signal?.readyState !== WebSocket.OPEN) return gone();
+    banner("wait", "The connection has ended.", "Python closed it. “Reconnect” makes a new one.");
+  }
+
   stateChanged() {
     if (link !== this) return;
     const state = this.pc.connectionState;
@@ -227,7 +239,7 @@ class Link {
 async function start() {
   endLink();
   banner("wait", "Connecting.", "Looking for a path and agreeing on keys; this usually takes a blink.");
-  for (const name of ["ice", "dtls", "sctp", "channels"]) step(name, "", "–");
+  for (const name of LAYERS) step(name, "", "–");
   $("pairs").replaceChildren(element("tr", {}, element("td", { colSpan: 4, class: "empty", textContent: "Pairs appear as soon as both sides have named an address." })));
   if (!window.RTCPeerConnection) {
     banner("bad", "This browser has no WebRTC.", "An extension or a policy may have turned it off.");
@@ -450,7 +462,7 @@ async function speedTest(direction) {
       channel.send(JSON.stringify({ done: true }));
     }
     const { bytes, seconds: took } = await result;
-    note.textContent = `${direction === "down" ? "↓" : "↑"} ${mbit(bytes / took)} Mbit/s, ${size(bytes)} in ${took.toFixed(1)} s`;
+    note.textContent = `${direction === "down" ? "↓" : "↑"} ${mbit(bytes / took)} Mbit/s over ${took.toFixed(1)} s`;
     channel.close();
   } catch (error) {
     note.textContent = `the test stopped: ${error.message}`;
