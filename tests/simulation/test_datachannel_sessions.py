@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.datachannel.peers import CALM, LOSSY, Peers
 from webrtc_stack import sctp
+from webrtc_stack.base import NEVER
 from webrtc_stack.datachannel import (
     BufferedAmountLow,
     ChannelClosed,
@@ -315,3 +316,16 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 
 def test_a_window_of_the_association_is_configured_through_the_channels() -> None:
     assert DataChannelsConfig(sctp=sctp.SctpConfig()).sctp == sctp.SctpConfig()
+
+
+@pytest.mark.parametrize("how", ["close", "abort", "shutdown"])
+@pytest.mark.parametrize("connected", [False, True])
+def test_every_way_to_end_works_before_anything_was_established(how: str, connected: bool) -> None:
+    peers = Peers(18, connect=False)
+    peers.open(0, "x")
+    if connected:
+        peers.sides[0].connect(0.0, dtls_client=True)
+    getattr(peers.sides[0], how)(0.0)
+    peers.rest(300)
+    assert [type(event) for event in peers.events[0]] == [ChannelClosing, ChannelClosed, Closed]
+    assert peers.sides[0].next_timeout() == NEVER

@@ -22,6 +22,7 @@ from .events import (
     Connected,
     DataChannelsEvent,
     MessageReceived,
+    SendBufferMoved,
 )
 from .machine import DataChannels, MessageData
 
@@ -49,5 +50,6 @@ __all__ = [
     "MessageType",
     "Ppid",
     "Priority",
+    "SendBufferMoved",
     "parse_message",
 ]

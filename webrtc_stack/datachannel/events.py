@@ -51,6 +51,10 @@ class BufferedAmountLow(NamedTuple):
     handle: ChannelHandle
 
 
+class SendBufferMoved(NamedTuple):
+    """Some of what all channels have queued left the queue; told once after `watch_send_buffer`."""
+
+
 class ChannelClosing(NamedTuple):
     """No more messages can be sent; those already sent are still on their way."""
 
@@ -78,6 +82,7 @@ DataChannelsEvent: TypeAlias = (
     | ChannelOpened
     | MessageReceived
     | BufferedAmountLow
+    | SendBufferMoved
     | ChannelClosing
     | ChannelClosed
     | Closed

@@ -33,6 +33,7 @@ from .events import (
     Closed,
     Connected,
     DataChannelsEvent,
+    SendBufferMoved,
 )
 from .table import ChannelTable
 
@@ -64,10 +65,12 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
         "_control",
         "_deadlines",
         "_early",
+        "_end_error",
         "_phase",
         "_ready",
         "_table",
         "_trace",
+        "_watched",
         "counters",
         "drops",
     )
@@ -78,6 +81,7 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
         self._trace = config.trace.bind(room="datachannel")
         self._association = association
         self._phase = Phase.NEW
+        self._end_error: WebRTCError | None = None
         self._table = ChannelTable(closed_channels_kept=config.closed_channels_kept)
         self._by_handle = self._table.by_handle
         self._by_id = self._table.by_id
@@ -91,6 +95,8 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
         self._control: deque[tuple[Channel, bytes]] = deque()
         """DCEP messages that found the send buffer full: at most two a channel."""
         self._deadlines: Deadlines[Timer] = Deadlines()
+        self._watched = False
+        """Somebody waits for room in the send buffer."""
         self.counters = DataChannelCounters()
         self.drops = Drops()
 
@@ -286,6 +292,9 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
 
     def _on_sent(self, stream_id: int, amount: int, now: Instant) -> None:
         """Part of what was queued on a stream is gone from the queue."""
+        if self._watched:
+            self._watched = False
+            self._emit(SendBufferMoved())
         channel = self._by_id.get(stream_id)
         if channel is not None:
             if channel.control_bytes:
@@ -337,6 +346,7 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
     def _on_closed(self, reason: str, error: WebRTCError | None, now: Instant) -> None:
         if self._phase is Phase.CLOSED:
             return
+        error = error or self._end_error
         self._end_channels(error, now)
         self._phase = Phase.CLOSED
         self._deadlines.clear_all()

@@ -32,6 +32,7 @@ from ..errors import (
     InvalidStateError,
     MessageTooLarge,
     TooManyStreams,
+    WebRTCError,
 )
 from .channel import ChannelHandle, ChannelSnapshot, ChannelState
 from .config import DataChannelsConfig
@@ -252,6 +253,10 @@ class DataChannels(InboundChannels):
         if channel is not None:
             channel.low_threshold = threshold
 
+    def watch_send_buffer(self) -> None:
+        """Asks for one `SendBufferMoved` as soon as anything queued leaves: for a sender that waits for room."""
+        self._watched = True
+
     def message_consumed(self, handle: ChannelHandle, size: int, now: Instant) -> None:
         """The application has taken a message (or several): `size` bytes of the receive window open again.
 
@@ -311,12 +316,16 @@ class DataChannels(InboundChannels):
         self._association.shutdown(now)
         self._translate(now)
 
-    def abort(self, now: Instant, reason: str = "aborted by the application") -> None:
-        """Ends everything at once: the peer gets an ABORT, what was not delivered is lost."""
+    def abort(self, now: Instant, reason: str = "aborted by the application", error: WebRTCError | None = None) -> None:
+        """Ends everything at once: the peer gets an ABORT, what was not delivered is lost.
+
+        `error` is what `ChannelClosed` and `Closed` report: for callers whose transport failed under the association.
+        """
         now = self._advance(now)
         if self._phase is Phase.CLOSED:
             return
         self._begin_end(now)
+        self._end_error = error
         self._association.abort(now, reason)
         self._translate(now)
 

@@ -198,6 +198,21 @@ def test_abort_ends_at_once() -> None:
     ]
 
 
+def test_an_abort_for_a_failed_transport_reports_that_error() -> None:
+    bench = Bench()
+    handle, _ = opened(bench)
+    error = ConnectionLost("the transport is gone")
+    bench.channels.abort(0.0, "transport", error)
+    assert bench.channels.poll_events()[1:] == [ChannelClosed(handle, error), Closed("transport", error)]
+
+
+def test_abort_before_connect_ends_too() -> None:
+    bench = Bench(up=False)
+    handle = bench.channels.open_channel("x", 0.0)
+    bench.channels.abort(0.0, "enough")
+    assert bench.channels.poll_events()[1:] == [ChannelClosed(handle, None), Closed("enough", None)]
+
+
 def test_a_restart_of_the_peer_closes_all_channels_and_leaves_the_machine_usable() -> None:
     bench = Bench()
     first, _ = opened(bench)
