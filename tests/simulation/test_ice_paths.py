@@ -106,7 +106,7 @@ def test_when_the_selected_pair_dies_another_valid_one_takes_over(seed: int) -> 
     died = 20.0 + seed * 0.3
     net.run(died)
     net.partition("10.0.0.1", "10.0.0.2")
-    net.run(died + 60)
+    net.run(died + 15)
     for node in (a, b):
         moved = [(at, event) for at, event in node.events if isinstance(event, PairSelected)]
         assert len(moved) == 2
@@ -115,6 +115,11 @@ def test_when_the_selected_pair_dies_another_valid_one_takes_over(seed: int) -> 
         assert not {"failed", "disconnected"} & set(node.states())
     assert next(pair for pair in a.agent.pairs if pair.selected).local.host == "10.1.0.1"
     assert next(pair for pair in b.agent.pairs if pair.selected).nominated
+    net.heal("10.0.0.1", "10.0.0.2")
+    net.run(died + 200)
+    for node in (a, b):
+        assert len(node.named(PairSelected)) == 2, "what was nominated last stays"
+        assert node.agent.state is IceState.COMPLETED
 
 
 def test_when_the_interface_of_the_selected_pair_goes_away_another_takes_over_at_once() -> None:
