@@ -236,6 +236,8 @@ class Association(Reception):
                     self._sack_due = True
                 case Timer.T3:
                     self._on_t3(now)
+                case Timer.PROBE:
+                    self._on_probe(now)
                 case Timer.T1:
                     self._on_t1(now)
                 case Timer.T2:
@@ -265,7 +267,9 @@ class Association(Reception):
         if not probing and self._count_error(now, "data"):
             return
         self._rto.back_off()
-        self._congestion.on_timeout()
+        if out.flight:
+            # Without anything in flight only a FORWARD TSN was lost, or is to be told again: no sign of congestion.
+            self._congestion.on_timeout()
         out.lose_all(now)
         out.advance()
         if out.abandoned:
@@ -274,6 +278,22 @@ class Association(Reception):
         self._deadlines.set(Timer.T3, now + self._rto.rto)
         if self._trace:
             self._trace.event(now, "retransmission_timeout", rto=self._rto.rto, outstanding=len(out.chunks))
+
+    def _on_probe(self, now: Instant) -> None:
+        """A small flight got no answer for two round trips: its first chunk counts as lost, once.
+
+        Spec: the idea of RFC 8985 section 7 (tail loss probe). It costs half the window, as a fast retransmission does,
+        where waiting for T3-rtx would cost all of it and ten round trips.
+        """
+        out = self._out
+        if self.state not in SENDS_DATA or self._peer_window < self.config.mtu or not out.lose_first(now):
+            return
+        self._probed = True
+        self.counters.probes += 1
+        self._fast_retransmit = True
+        self._congestion.on_loss(out.next_tsn - 1)
+        if out.abandoned:
+            self._settle_abandoned(now)
 
     def _on_t2(self, now: Instant) -> None:
         """SHUTDOWN or SHUTDOWN ACK got no answer."""

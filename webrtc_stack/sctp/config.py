@@ -43,8 +43,8 @@ class SctpConfig:
     receive_window_bytes: int = 16 * 1024 * 1024
     """Delivered but not released, and not yet deliverable, bytes together. 16 MiB fill 1 Gbit/s at 130 ms."""
     send_buffer_bytes: int = 16 * 1024 * 1024
-    """Bytes accepted by `send` and not yet sent for the first time; beyond it `BufferFull`. What is in flight is bounded
-    by the windows. An empty buffer takes a message of any size, which could wait for ever otherwise."""
+    """Bytes accepted by `send` and not yet sent for the first time; beyond it `BufferFull`. What is in flight is
+    bounded by the windows. An empty buffer takes a message of any size, which could wait for ever otherwise."""
     max_message_bytes: int = 1024 * 1024 * 1024
     """Largest message `send` takes; the data channel room limits it to what the peer announced."""
     initial_cwnd_packets: int = 10
@@ -129,6 +129,8 @@ class SctpCounters:
     sacks_sent: int = 0
     sacks_received: int = 0
     fast_retransmits: int = 0
+    probes: int = 0
+    """Tail loss probes."""
     timeouts: int = 0
     """T3-rtx expirations."""
     forward_tsns_sent: int = 0

@@ -44,6 +44,7 @@ class Timer(Enum):
     T1 = "T1-init or T1-cookie"
     T2 = "T2-shutdown"
     T3 = "T3-rtx"
+    PROBE = "tail loss probe"
     SACK = "delayed acknowledgment"
     HEARTBEAT = "heartbeat"
     RECONFIG = "stream reset request"
@@ -126,6 +127,8 @@ class AssociationCore(MachineBase[AssociationEvent]):
         self._fast_retransmit = False
         """The next packet of retransmissions leaves whatever the window says."""
         self._sack_since_timeout = False
+        self._probed = False
+        """A tail loss probe was sent and nothing was acknowledged since."""
         self._forward_tsn_at: Instant = 0.0
         self._forward_tsn_point = -1
 

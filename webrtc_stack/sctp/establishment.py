@@ -145,11 +145,11 @@ class Establishment(Transmission):
             self._end(reason, error, now, abort, last_tag=self._local_tag)
             return
         self._set_tags(self._local_tag, ack.initiate_tag)
-        cause = self._fault_of(ack)
-        if cause is not None:
-            reason = f"the peer's INIT ACK cannot be used (cause {cause.type})"
-            abort = AbortChunk(parameters=(cause,)).serialize()
-            self._end(reason, SctpAbortError(reason, causes=(cause.type,)), now, abort)
+        fault = self._fault_of(ack)
+        if fault is not None:
+            reason = f"the peer's INIT ACK cannot be used (cause {fault.type})"
+            abort = AbortChunk(parameters=(fault,)).serialize()
+            self._end(reason, SctpAbortError(reason, causes=(fault.type,)), now, abort)
             return
         cookie = ack.parameter(ParameterType.STATE_COOKIE)
         assert cookie is not None

@@ -46,10 +46,11 @@ _ABANDONED: Final = Fate.ABANDONED
 class Sent:
     """One chunk that was sent, ready to be sent again."""
 
-    __slots__ = ("boundary", "chunk", "fate", "message", "misses", "retransmits", "size")
+    __slots__ = ("boundary", "chunk", "fate", "message", "misses", "retransmits", "sent_at", "size")
 
-    def __init__(self, chunk: bytes, message: Message, fate: Fate = Fate.FLYING) -> None:
+    def __init__(self, chunk: bytes, message: Message, sent_at: Instant, fate: Fate = Fate.FLYING) -> None:
         self.chunk = chunk
+        self.sent_at = sent_at
         self.size = len(chunk)
         self.message = message
         self.fate = fate
@@ -76,8 +77,7 @@ class Outstanding:
         "newly_lost",
         "next_tsn",
         "partial_reliability",
-        "timed_at",
-        "timed_tsn",
+        "sampled_at",
     )
 
     def __init__(self, initial_tsn: int) -> None:
@@ -94,8 +94,9 @@ class Outstanding:
         """Set when a chunk was declared lost by missing reports; the caller takes it back."""
         self.abandoned: list[Message] = []
         """Messages given up since the caller last looked."""
-        self.timed_tsn: int | None = None
-        self.timed_at: Instant = 0.0
+        self.sampled_at: Instant | None = None
+        """When the newest of the chunks just acknowledged was sent, if none of them was sent twice or believed lost:
+        then it measures the round trip (Karn's rule). The caller takes it back."""
         self._gaps: list[tuple[int, int]] = []
         self._hole_top = initial_tsn - 1
         self._suspects: dict[int, Sent] = {}
@@ -118,14 +119,22 @@ class Outstanding:
         chunks = self.chunks
         acked = 0
         flight = self.flight
+        sent: Sent | None = None
+        ambiguous = False
         for tsn in range(self.cumulative + 1, cumulative + 1):
             sent = chunks.pop(tsn)
             fate = sent.fate
             if fate is _FLYING:
                 acked += sent.size
                 flight -= sent.size
+                if sent.retransmits:
+                    ambiguous = True
             elif fate is _LOST:
                 acked += sent.size
+                ambiguous = True
+        # The last chunk of the range is the newest; one acknowledged by a gap block before says nothing new.
+        if sent is not None and sent.fate is _FLYING and not ambiguous:
+            self.sampled_at = sent.sent_at
         self.flight = flight
         self.cumulative = cumulative
         if cumulative > self.advanced:
@@ -147,6 +156,8 @@ class Outstanding:
         chunks = self.chunks
         acked = 0
         highest = 0
+        newest = 0.0
+        ambiguous = False
         for start, end in _difference(blocks, old):
             for tsn in range(start, end + 1):
                 sent = chunks[tsn]
@@ -155,9 +166,16 @@ class Outstanding:
                     self.flight -= sent.size
                 elif fate is not _LOST:
                     continue
+                if sent.retransmits or fate is _LOST:
+                    ambiguous = True
                 sent.fate = Fate.ACKED
                 acked += sent.size
                 highest = tsn
+                newest = sent.sent_at
+        if ambiguous:
+            self.sampled_at = None
+        elif highest:
+            self.sampled_at = newest
         for start, end in _difference(old, blocks):
             # The peer took an acknowledgment back (RFC 9260 section 6.2.1 D iii).
             for tsn in range(start, end + 1):
@@ -213,6 +231,15 @@ class Outstanding:
         sent.fate = Fate.LOST
         heappush(self._lost, tsn)
 
+    def lose_first(self, now: Instant) -> bool:
+        """The first chunk in flight counts as lost. Returns: whether there was one."""
+        for tsn, sent in self.chunks.items():
+            if sent.fate is _FLYING:
+                self._suspects.pop(tsn, None)
+                self._lose(tsn, sent, now)
+                return True
+        return False
+
     # --- time-outs ------------------------------------------------------------------------------------------------
 
     def lose_all(self, now: Instant) -> None:
@@ -222,7 +249,6 @@ class Outstanding:
                 self._lose(tsn, sent, now)
         self._suspects.clear()
         self._hole_top = self.cumulative
-        self.timed_tsn = None
 
     # --- retransmission -------------------------------------------------------------------------------------------
 
@@ -253,9 +279,6 @@ class Outstanding:
         self.flight += sent.size
         if tsn <= self._hole_top:
             self._suspects[tsn] = sent
-        if self.timed_tsn is not None and tsn <= self.timed_tsn:
-            # Karn's rule, and more: an acknowledgment held up by this hole would measure the loss, not the path.
-            self.timed_tsn = None
         return sent
 
     # --- abandonment ----------------------------------------------------------------------------------------------
@@ -279,7 +302,7 @@ class Outstanding:
             tsn = self.next_tsn
             self.next_tsn = tsn + 1
             message.last_tsn = tsn
-            self.chunks[tsn] = Sent(b"", message, Fate.ABANDONED)
+            self.chunks[tsn] = Sent(b"", message, 0.0, Fate.ABANDONED)
         self.advance()
 
     def advance(self) -> None:

@@ -253,10 +253,11 @@ class Reception(Establishment):
     def _after_ack(self, acked: int, flight: int, cumulative: int, advanced: bool, window: int, now: Instant) -> None:
         """What an acknowledgment means for time, window and state."""
         out, congestion, deadlines = self._out, self._congestion, self._deadlines
-        timed = out.timed_tsn
-        if timed is not None and timed <= cumulative:
-            out.timed_tsn = None
-            self._rto.sample(now - out.timed_at)
+        if out.sampled_at is not None:
+            self._rto.sample(now - out.sampled_at)
+            out.sampled_at = None
+        elif advanced:
+            self._rto.progress()
         congestion.on_sack(acked, flight, cumulative, advanced)
         if out.newly_lost:
             out.newly_lost = False
@@ -269,6 +270,8 @@ class Reception(Establishment):
         self._sack_since_timeout = True
         if acked or advanced:
             self._errors = 0
+            self._probed = False
+            deadlines.clear(Timer.PROBE)
         if not out.chunks:
             deadlines.clear(Timer.T3)
             congestion.on_all_acknowledged()

@@ -182,9 +182,10 @@ class SendQueue:
         if performed:
             stream.next_ssn = 0
         if stream.after_reset:
+            if not stream.queue:
+                self.active.append(stream)
             stream.queue.extend(stream.after_reset)
             stream.after_reset.clear()
-            self.active.append(stream)
         elif performed and not stream.told:
             self.streams.pop(stream.id, None)
 

@@ -11,7 +11,16 @@ from crc32c import crc32c
 
 from ..base import NEVER, Instant
 from ..trace import PacketKind
-from .chunks import DATA_HEADER, FLAG_BEGIN, FLAG_END, FLAG_UNORDERED, PADDING, ShutdownAckChunk, ShutdownChunk
+from .chunks import (
+    DATA_HEADER,
+    FLAG_BEGIN,
+    FLAG_END,
+    FLAG_IMMEDIATE,
+    FLAG_UNORDERED,
+    PADDING,
+    ShutdownAckChunk,
+    ShutdownChunk,
+)
 from .core import SENDS_DATA, SHUTTING_DOWN, AssociationCore, State, Timer
 from .data_tracker import TSN_MASK
 from .events import StreamResetFailed
@@ -20,6 +29,9 @@ from .packet import HEADER_BYTES
 from .stream_reset import OVERHEAD_BYTES as RESET_OVERHEAD_BYTES
 
 _DATA_HEADER_BYTES = 16
+_PROBED_PACKETS = 4
+"""With fewer than this in flight three missing reports cannot be expected, so silence itself is looked at."""
+_PROBE_MARGIN = 0.01
 
 
 class Transmission(AssociationCore):
@@ -79,11 +91,14 @@ class Transmission(AssociationCore):
         out = self._out
         if out.chunks and Timer.T3 not in deadlines and self.state is not State.COOKIE_ECHOED:
             deadlines.set(Timer.T3, now + self._rto.rto)
+        srtt = self._rto.srtt
+        if out.flight and not self._probed and srtt is not None and out.flight <= _PROBED_PACKETS * self.config.mtu:
+            deadlines.set(Timer.PROBE, now + 2 * srtt + _PROBE_MARGIN)
         if out.abandoned:
             self._settle_abandoned(now)
         if self._queue.changed:
             self._tell_buffered()
-        if self._queue.wishes and self._reset.requested is None:
+        if self._queue.wishes and self._reset.requested is None and self.state in SENDS_DATA:
             self._request_reset(now)
         if not out.chunks and self.state in SHUTTING_DOWN:
             self._check_drained(now)
@@ -289,7 +304,7 @@ class Transmission(AssociationCore):
             )
             message.last_tsn = tsn
             message.offset = end
-            sent = Sent(chunk, message)
+            sent = Sent(chunk, message, now)
             chunks[tsn] = sent
             tsn += 1
             count += 1
@@ -309,11 +324,13 @@ class Transmission(AssociationCore):
                 elif len(active) > 1:
                     active.rotate(-1)
         if count:
+            if flight <= _PROBED_PACKETS * mtu:
+                # Nothing follows soon: the peer need not wait for a second packet (RFC 9260 section 6.2, I bit).
+                chunk = sent.chunk[:1] + bytes((sent.chunk[1] | FLAG_IMMEDIATE,)) + sent.chunk[2:]
+                if parts:
+                    sent.chunk = parts[-1] = chunk
             out.next_tsn = tsn
             out.flight = flight
-            if out.timed_tsn is None:
-                out.timed_tsn = tsn - 1
-                out.timed_at = now
             self.counters.data_chunks_sent += count
         if sent_packets:
             self.counters.packets_sent += sent_packets

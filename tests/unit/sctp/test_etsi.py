@@ -39,7 +39,7 @@ PARAMETERS = {
     "INVALID_MANDATORY_PARAMETER": 7,
     "PROTOCOL_VIOLATION": 13,
 }
-TESTER_TAG = 0x7E57E4
+TESTER_TAG: int = 0x7E57E4
 
 
 class Peer:
@@ -162,16 +162,16 @@ class Peer:
             body = bytes.fromhex(event["raw_chunk"])
         else:
             body = b"".join(self.chunk(spec).serialize() for spec in event["chunks"])
-        first = event["chunks"][0] if "chunks" in event else {"type": "INIT"}
+        first: dict[str, Any] = event["chunks"][0] if "chunks" in event else {"type": "INIT"}
         if first["type"] in ("INIT", 1):
             tag = 0
-            self.tester_tag = TESTER_TAG + first.get("tag", 1)
+            self.tester_tag = TESTER_TAG + int(first.get("tag", 1))
         elif first.get("flags") == "T":
             tag = self.tester_tag
         else:
             tag = self.our_tag
             if first["type"] == "INIT_ACK" and "tag" in first:
-                self.tester_tag = TESTER_TAG + first["tag"]
+                self.tester_tag = TESTER_TAG + int(first["tag"])
         if "verification_tag" in event:
             tag = {0: 0, 3: 0x33333333}[event["verification_tag"]]
         packet = bytearray(
@@ -217,13 +217,13 @@ class Peer:
                 self.cookie = chunk.parameter(ParameterType.STATE_COOKIE) or self.cookie
                 return chunk.initiate_tag != 0
             case sctp.CookieEchoChunk():
-                return spec["length"] is None or len(chunk.cookie) == spec["length"] - 4
+                return bool(spec["length"] is None) or len(chunk.cookie) == spec["length"] - 4
             case sctp.ShutdownChunk():
-                return chunk.cumulative_tsn_ack == spec["cum_tsn"]
+                return bool(chunk.cumulative_tsn_ack == spec["cum_tsn"])
             case sctp.SackChunk():
-                return chunk.cumulative_tsn_ack == spec["cum_tsn"] and not chunk.gap_ack_blocks
+                return bool(chunk.cumulative_tsn_ack == spec["cum_tsn"]) and not chunk.gap_ack_blocks
             case sctp.DataChunk():
-                return (
+                return bool(
                     len(chunk.data) == spec["length"] - 16
                     and chunk.tsn == self.real_tsn(spec["tsn"])
                     and chunk.stream_sequence_number == spec["ssn"]
