@@ -12,6 +12,7 @@ from webrtc_stack.datachannel import (
     BufferedAmountLow,
     ChannelHandle,
     DataChannelsConfig,
+    SendBufferMoved,
 )
 from webrtc_stack.errors import (
     BufferFull,
@@ -147,3 +148,14 @@ def test_what_is_neither_text_nor_bytes_is_misuse() -> None:
     with pytest.raises(InvalidArgumentError):
         bench.channels.send(handle, 5, 0.0)  # type: ignore[arg-type]
     assert bench.channels.channel(handle).messages_sent == 0
+
+
+def test_whoever_watches_the_send_buffer_hears_once_that_something_left_it() -> None:
+    bench = Bench()
+    handle, stream_id = opened(bench)
+    bench.channels.set_buffered_amount_low_threshold(handle, 1000)
+    bench.channels.send(handle, b"x" * 100, 0.0)
+    assert not bench.happen(sctp.BufferedAmountDecreased(stream_id, 10))
+    bench.channels.watch_send_buffer()
+    assert bench.happen(sctp.BufferedAmountDecreased(stream_id, 10)) == [SendBufferMoved()]
+    assert not bench.happen(sctp.BufferedAmountDecreased(stream_id, 10))
