@@ -48,8 +48,11 @@ class IceConfig:
     check_rto: float = 0.25
     """First retransmission of a check. RFC 8445 section 14.3 starts at 500 ms for audio-sized uplinks; a lost first
     check is the whole delay of a connect, and browsers repeat checks every 50 ms."""
-    check_rc: int = 7
-    """Sendings of one check: with the RTO above it fails 19.75 s after the first."""
+    check_max_rto: float = 2.0
+    """Where the doubling of the RTO ends. RFC 8489 has no end; but a path that loses much, or opens late, should not
+    be left alone for 8 s."""
+    check_rc: int = 11
+    """Sendings of one check: at 0, 0.25, 0.75, 1.75 s and every 2 s from there; it fails 19.75 s after the first."""
     nomination_patience: float = 0.1
     """How long after the first valid pair a better one may still appear before we nominate. Data flows meanwhile."""
     check_deadline: float = 30.0

@@ -36,7 +36,7 @@ class CheckSender:
         counters: IceCounters,
         trace: Trace,
     ) -> None:
-        self._schedule = RetransmissionConfig(rto=config.check_rto, rc=config.check_rc)
+        self._schedule = RetransmissionConfig(rto=config.check_rto, rc=config.check_rc, max_rto=config.check_max_rto)
         self._role = role
         self._local = local
         self._book = book

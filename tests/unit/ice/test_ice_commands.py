@@ -163,4 +163,4 @@ def test_small_polls_send_the_same_in_the_end() -> None:
             agent.handle_timeout(now)
         outcomes.append(sent)
     assert outcomes[0] == outcomes[1]
-    assert len(outcomes[0]) == 7
+    assert len(outcomes[0]) == IceConfig().check_rc
