@@ -32,8 +32,6 @@ class ServerHandshake:
         hello = ClientHello.parse(message.body)
         # The version comes first: only a whole ClientHello, reassembled, says which one.
         choose_version(hello)
-        # Our numbers follow the client's: a first ClientHello and HelloVerifyRequest are 0, what follows is 1.
-        context.outbox.next_message_seq = message.message_seq
         if self._jar is not None and not self._jar.accepts(hello):
             context.trace("cookie_demanded", had_one=bool(hello.cookie))
             request = HelloVerifyRequest(cookie=self._jar.cookie_for(hello))

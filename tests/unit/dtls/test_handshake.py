@@ -375,6 +375,15 @@ def test_close_sends_what_is_queued_and_then_close_notify() -> None:
     assert client.next_timeout() == server.next_timeout() == NEVER
 
 
+def test_close_notify_comes_last_however_little_is_polled_at_a_time() -> None:
+    client, server = connected()
+    client.send_many([b"1", b"2", b"3"], 1.0)
+    client.close(1.0)
+    while sent := client.poll_transmits(1.0, 1):
+        server.receive_many(sent, 1.0)
+    assert [type(event) for event in server.poll_events()] == [DataReceived] * 3 + [Closed]
+
+
 def test_a_server_that_closes_at_once_still_lets_the_client_finish() -> None:
     client, server = pair()
     server.receive_many(client.poll_transmits(0.0), 0.0)

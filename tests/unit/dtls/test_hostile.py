@@ -57,6 +57,7 @@ def test_a_forged_datagram_is_dropped_and_answered_by_nothing(forged: bytes) -> 
         assert machine.poll_transmits(0.5) == []
         if forged:
             assert machine.drops.total == 4
+            assert machine.drops["wrong_version"] == (4 if forged[1:3] in (b"\xfe\xfc", b"\x03\x03") else 0)
     _still_fine(client, server)
 
 
