@@ -290,7 +290,8 @@ def stage_interop(run: Run) -> None:
         print(f"no network namespace of our own ({reason}): on loopback; peers that need an address will skip")
         if IN_CI:
             raise Failed("CI needs the network namespace")
-    arguments = ["-q", "--durations=8", "tests/interop"]
+    # Native tracebacks: the notes of a failed session are long, and Python 3.11 cannot always parse for the other kind.
+    arguments = ["-q", "--tb=native", "--durations=8", "tests/interop"]
     if run.pytest(arguments, env=env, prefix=prefix):
         return
     # Browsers under load miss a beat now and then: what failed gets one more chance, and the log says so.
