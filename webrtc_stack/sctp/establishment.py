@@ -160,14 +160,15 @@ class Establishment(Transmission):
             outbound=min(self.config.outbound_streams, ack.inbound_streams),
             inbound=min(self.config.inbound_streams, ack.outbound_streams),
             extensions=_extensions(ack),
+            keep=True,
         )
         echo = CookieEchoChunk(cookie=cookie).serialize()
         reports = _unknown_to_report(ack)
         if reports:
             report = b"".join([parameter.serialize() for parameter in reports])
-            error = ErrorChunk(parameters=(Parameter(CauseCode.UNRECOGNIZED_PARAMETERS, report),)).serialize()
-            if len(echo) + len(error) + 12 <= self.config.mtu:
-                echo += error
+            reported = ErrorChunk(parameters=(Parameter(CauseCode.UNRECOGNIZED_PARAMETERS, report),)).serialize()
+            if len(echo) + len(reported) + 12 <= self.config.mtu:
+                echo += reported
         self._cookie_echo = echo
         self._cookie_due = self._dirty = True
         self._attempts = 0
@@ -189,16 +190,15 @@ class Establishment(Transmission):
         return None
 
     def _take_peer(
-        self, *, local_tsn: int, peer_tsn: int, window: int, outbound: int, inbound: int, extensions: int
+        self, *, local_tsn: int, peer_tsn: int, window: int, outbound: int, inbound: int, extensions: int, keep: bool
     ) -> None:
         """What the peer said about itself; data begins anew.
 
-        Except what left together with a COOKIE ECHO that then turned out to be for nothing: it is sent again.
+        `keep`: except what left together with a COOKIE ECHO that then turned out to be for nothing: it is sent again.
         """
         sent = self._out
-        keep = bool(sent.chunks) and local_tsn == self._local_tsn
         self._reset_transfer(local_tsn, peer_tsn)
-        if keep:
+        if keep and sent.chunks:
             self._out = sent
             sent.lose_all(self._now)
         self._peer_window = window
@@ -264,6 +264,7 @@ class Establishment(Transmission):
 
     def _establish_from(self, cookie: Cookie, now: Instant) -> None:
         was_connected = self.state in CONNECTED
+        keep = cookie.local_tag == self._local_tag
         self._local_tag = cookie.local_tag
         self._local_tsn = cookie.local_tsn
         self._set_tags(cookie.local_tag, cookie.peer_tag)
@@ -274,6 +275,7 @@ class Establishment(Transmission):
             outbound=cookie.outbound_streams,
             inbound=cookie.inbound_streams,
             extensions=cookie.extensions,
+            keep=keep,
         )
         if not was_connected:
             self._established(now)
