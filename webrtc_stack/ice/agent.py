@@ -23,7 +23,6 @@ from ..base import (
     Datagram,
     Deadlines,
     Drops,
-    GatherAddresses,
     IceParameters,
     Instant,
     MachineBase,
@@ -41,20 +40,17 @@ from .candidates import Base
 from .config import IceConfig
 from .events import (
     AttributesReceived,
-    CandidateError,
-    CandidateGathered,
     Closed,
     GatheringState,
-    GatheringStateChanged,
     IceEvent,
     IceState,
     IceStateChanged,
     PairSelected,
     RoleChanged,
 )
-from .gathering import Gatherer, StunSource
+from .gathering import Gathering
 from .locals import LocalCandidates
-from .names import Names, PendingName
+from .names import Names
 from .pair import CandidatePair, PairSnapshot
 from .session import Session
 from .state import IceCounters, Role, Timer, TimerKey
@@ -69,17 +65,13 @@ class IceAgent(MachineBase[IceEvent]):
 
     __slots__ = (
         "_accepted",
-        "_addresses_asked",
         "_closed",
         "_config",
         "_entropy",
-        "_gather_number",
-        "_gatherer",
-        "_gathering_state",
+        "_gathering",
         "_held",
         "_idle_state",
         "_locals",
-        "_locals_complete",
         "_names",
         "_previous",
         "_refusals",
@@ -104,11 +96,7 @@ class IceAgent(MachineBase[IceEvent]):
         self._timers: Deadlines[TimerKey] = Deadlines()
         self._role = Role(config.controlling, random_u64(self._entropy))
         self._locals = LocalCandidates()
-        self._locals_complete = False
-        self._addresses_asked = False
-        self._gather_number = -1
-        self._gatherer = Gatherer(config)
-        self._gathering_state = GatheringState.NEW
+        self._gathering = Gathering(config, self._locals, entropy=self._entropy, trace=self._trace, emit=self._emit)
         self._held: deque[Candidate] = deque(maxlen=config.max_remote_candidates)
         self._remote_complete = False
         self._names = Names(config.max_names, config.name_timeout)
@@ -194,7 +182,7 @@ class IceAgent(MachineBase[IceEvent]):
 
     @property
     def gathering_state(self) -> GatheringState:
-        return self._gathering_state
+        return self._gathering.state
 
     @property
     def controlling(self) -> bool:
@@ -214,22 +202,10 @@ class IceAgent(MachineBase[IceEvent]):
         """Begins to gather: asks for addresses, and every STUN server. Again after a restart. Idempotent."""
         now = self._advance(now)
         self._refuse_if_closed("gather")
-        if self._gather_number == self._session.number:
+        if self._gathering.active:
             return
-        self._gather_number = self._session.number
-        self._set_gathering_state(GatheringState.GATHERING, now)
-        if not self._addresses_asked:
-            self._addresses_asked = True
-            self._emit(GatherAddresses())
-        for base in self._locals.bases.values():
-            self._announce(base.candidate, now)
-        for index, server in enumerate(self._config.stun_servers):
-            try:
-                host = canonical_ip(server.host)
-            except InvalidArgumentError:
-                self._ask_name(server.host, None, index, now)
-            else:
-                self._add_server(index, host, now)
+        for server in self._gathering.begin(now):
+            self._ask_name(self._config.stun_servers[server].host, None, server, now)
         self._settle(now)
 
     def add_local(self, address: Address, socket_id: SocketId, now: Instant) -> None:
@@ -249,9 +225,7 @@ class IceAgent(MachineBase[IceEvent]):
             self._drop(now, "too many local addresses")
             return
         base = self._locals.add(address, socket_id)
-        if self._gather_number == self._session.number:
-            self._announce(base.candidate, now)
-            self._gatherer.add_base(base, now)
+        self._gathering.add_base(base, now)
         self._session.add_base(base, now)
         self._settle(now)
 
@@ -261,7 +235,7 @@ class IceAgent(MachineBase[IceEvent]):
         base = self._locals.remove(socket_id)
         if base is None or self._closed:
             return
-        self._gatherer.remove_base(socket_id)
+        self._gathering.remove_base(socket_id)
         self._session.remove_base(socket_id, now)
         if self._previous is not None:
             self._previous.remove_base(socket_id, now)
@@ -274,30 +248,8 @@ class IceAgent(MachineBase[IceEvent]):
         now = self._advance(now)
         if self._closed:
             return
-        self._locals_complete = True
+        self._gathering.locals_complete()
         self._settle(now)
-
-    def _announce(self, candidate: Candidate, now: Instant) -> None:
-        self._locals.announced.append(candidate)
-        if self._trace:
-            self._trace.event(now, "candidate_gathered", candidate=candidate.serialize())
-        self._emit(CandidateGathered(candidate))
-
-    def _add_server(self, index: int, host: str, now: Instant) -> None:
-        server = self._config.stun_servers[index]
-        source = StunSource(
-            server.url, Address(host, server.port), index, self._config, self._entropy.fork(f"stun {index} {host}")
-        )
-        self._gatherer.sources.append(source)
-        for base in self._locals.bases.values():
-            source.add_base(base, now)
-
-    def _set_gathering_state(self, state: GatheringState, now: Instant) -> None:
-        if self._gathering_state is not state:
-            self._gathering_state = state
-            if self._trace:
-                self._trace.event(now, "gathering_state_changed", state=state.value)
-            self._emit(GatheringStateChanged(state))
 
     # --- commands: remote side ----------------------------------------------------------------------------------
 
@@ -386,7 +338,7 @@ class IceAgent(MachineBase[IceEvent]):
         else:
             old.end()
         self._idle_state = IceState.NEW if self._state is IceState.NEW else IceState.CHECKING
-        self._gatherer.close()
+        self._gathering.restart()
         self._names.clear()
         self._held.clear()
         self._remote_complete = False
@@ -428,15 +380,10 @@ class IceAgent(MachineBase[IceEvent]):
             for family in (False, True):
                 literal = next((one for one in addresses if (":" in one) is family), "")
                 if literal:
-                    self._add_server(pending.server, literal, now)
+                    self._gathering.add_server(pending.server, literal, now)
         else:
-            self._name_failed(pending, now)
+            self._gathering.server_failed(pending.server)
         self._settle(now)
-
-    def _name_failed(self, pending: PendingName, now: Instant) -> None:
-        if pending.candidate is None:
-            url = self._config.stun_servers[pending.server].url
-            self._emit(CandidateError(url, 701, "the name of the STUN server was not resolved"))
 
     # --- the machine --------------------------------------------------------------------------------------------
 
@@ -474,7 +421,7 @@ class IceAgent(MachineBase[IceEvent]):
         elif not (
             self._session.receive_response(message, datagram.path, now)
             or (self._previous is not None and self._previous.receive_response(message, datagram.path, now))
-            or self._gatherer.receive(message, datagram.path, now)
+            or self._gathering.sources.receive(message, datagram.path, now)
         ):
             self._drop(now, "unknown transaction")
 
@@ -513,9 +460,10 @@ class IceAgent(MachineBase[IceEvent]):
         for session in (self._previous, self._session):
             if session is not None:
                 session.expire(now)
-        self._gatherer.expire(now)
+        self._gathering.sources.expire(now)
         for pending in self._names.take_expired(now):
-            self._name_failed(pending, now)
+            if pending.candidate is None:
+                self._gathering.server_failed(pending.server)
         self._settle(now)
 
     def poll_transmits(self, now: Instant, limit: int = 64) -> list[Transmit]:
@@ -530,7 +478,7 @@ class IceAgent(MachineBase[IceEvent]):
         for session in (self._previous, self._session):
             if session is not None and len(out) < limit:
                 out += session.transmit(now, limit - len(out))
-        self._gatherer.transmit(now, limit, out)
+        self._gathering.sources.transmit(now, limit, out)
         self._rearm(now)
         return out
 
@@ -552,7 +500,7 @@ class IceAgent(MachineBase[IceEvent]):
         if self._previous is not None:
             self._previous.end()
             self._previous = None
-        self._gatherer.close()
+        self._gathering.sources.close()
         self._names.clear()
         self._refusals.clear()
         self._accepted.clear()
@@ -565,7 +513,7 @@ class IceAgent(MachineBase[IceEvent]):
 
     def _settle(self, now: Instant) -> None:
         """Turns what the parts know into events, states and deadlines."""
-        self._collect_candidates(now)
+        self._gathering.collect(now, names_pending=self._names.servers_pending)
         session = self._session
         # Names still being resolved may bring candidates yet.
         session.remote_complete = self._remote_complete and not self._names.candidates_pending
@@ -578,7 +526,7 @@ class IceAgent(MachineBase[IceEvent]):
         if path != self._reported_path:
             self._reported_path = path
             if selected is not None:
-                self._gatherer.stop_refreshing()
+                self._gathering.sources.stop_refreshing()
                 self._emit(PairSelected(selected.path, selected.local, selected.remote.candidate))
         self._accepted = set(session.accepted_paths())
         if self._previous is not None:
@@ -595,19 +543,6 @@ class IceAgent(MachineBase[IceEvent]):
         self._set_state(self._derive_state(now), now)
         self._rearm(now)
 
-    def _collect_candidates(self, now: Instant) -> None:
-        for found in self._gatherer.take_found():
-            candidate = self._locals.found(found)
-            if candidate is not None:
-                self._announce(candidate, now)
-        for failure in self._gatherer.take_failures():
-            self._emit(CandidateError(*failure))
-        if self._gather_number != self._session.number:
-            return
-        busy = not self._gatherer.settled or self._names.servers_pending
-        complete = self._locals_complete and not busy
-        self._set_gathering_state(GatheringState.COMPLETE if complete else GatheringState.GATHERING, now)
-
     def _derive_state(self, now: Instant) -> IceState:
         session, previous = self._session, self._previous
         if session.selected is None and previous is not None and previous.selected is not None:
@@ -619,7 +554,7 @@ class IceAgent(MachineBase[IceEvent]):
         if selected is not None:
             if not session.receiving(now):
                 return IceState.DISCONNECTED
-            gathered = self._gathering_state is GatheringState.COMPLETE
+            gathered = self._gathering.state is GatheringState.COMPLETE
             return (
                 IceState.COMPLETED
                 if selected.nominated and gathered and session.remote_complete
@@ -643,7 +578,7 @@ class IceAgent(MachineBase[IceEvent]):
         if self._previous is not None:
             self._previous.rearm(now)
         for key, instant in (
-            ((Timer.GATHER, 0), self._gatherer.next_deadline(now)),
+            ((Timer.GATHER, 0), self._gathering.sources.next_deadline(now)),
             ((Timer.NAMES, 0), self._names.next_deadline()),
         ):
             if instant < NEVER:

@@ -1,308 +1,135 @@
-"""Where local candidates beyond host ones come from: a small list of sources, each a server.
+"""Gathering: what the agent announces of itself, and when there is no more to come.
 
-A source is told which bases there are, sends what it must, and collects what it found. Adding another kind (a TURN
-server) means another class with these methods; nothing else changes.
-
-Spec: RFC 8445 sections 5.1.1.2 (server-reflexive candidates), 5.1.3 (redundant ones), 11 (keeping bindings);
-RFC 8489 section 6.2.1. Pacing is shared by all sources of an agent.
+Spec: RFC 8445 section 5.1, RFC 8838 section 5 (candidates as soon as they are known); the states are W3C's.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
 
-from ..base import NEVER, Address, CandidateType, Entropy, Instant, PathId, PathTable, SocketId, Transmit
-from ..stun import (
-    ErrorCode,
-    Message,
-    MessageClass,
-    RetransmissionConfig,
-    Transaction,
-    new_transaction_id,
-)
+from ..base import Address, Candidate, Entropy, GatherAddresses, Instant, SocketId, canonical_ip
+from ..errors import InvalidArgumentError
+from ..trace import Trace
 from .candidates import Base
 from .config import IceConfig
+from .events import CandidateError, CandidateGathered, GatheringState, GatheringStateChanged, IceEvent
+from .locals import LocalCandidates
+from .sources import Sources, StunSource
 
 
-class Found(NamedTuple):
-    """A candidate that a source found for a base."""
-
-    base: Base
-    kind: CandidateType
-    address: Address
-    server: str
-    """What the foundation depends on beside type and base."""
-    order: int
-    """The source's place in the configuration: lowers the local preference, so that priorities differ."""
-
-
-class Failure(NamedTuple):
-    """A source that found nothing, and why."""
-
-    url: str
-    code: int
-    reason: str
-
-
-class CandidateSource(Protocol):
-    """One server that candidates come from."""
-
-    @property
-    def settled(self) -> bool:
-        """Whether it has nothing more to say about the bases it knows."""
-        ...
-
-    def add_base(self, base: Base, now: Instant) -> None: ...
-
-    def remove_base(self, socket: SocketId) -> None: ...
-
-    def receive(self, message: Message, path: PathId, now: Instant) -> bool:
-        """Takes a response; False if the transaction is not its own."""
-        ...
-
-    def expire(self, now: Instant) -> None: ...
-
-    def next_deadline(self) -> Instant: ...
-
-    def transmit(self, now: Instant) -> Transmit | None:
-        """One datagram that is due, or None."""
-        ...
-
-    def take_found(self) -> list[Found]: ...
-
-    def take_failure(self) -> Failure | None: ...
-
-    def stop_refreshing(self) -> None:
-        """A pair is selected: bindings that carry no data are needed no more."""
-        ...
-
-    def close(self) -> None: ...
-
-
-class _Query:
-    """One base asking one server."""
-
-    __slots__ = ("answered", "base", "data", "give_up_at", "mapped", "path", "refresh", "transaction")
-
-    def __init__(self, base: Base, path: PathId, now: Instant) -> None:
-        self.base = base
-        self.path = path
-        self.transaction: Transaction | None = None
-        self.data = b""
-        self.give_up_at: Instant = now
-        self.answered = False
-        self.mapped: Address | None = None
-        self.refresh: Instant = NEVER
-
-
-class StunSource:
-    """A STUN server, once its address is known. Asked from every base of its family.
-
-    The server's answer is believed on its path and transaction id: without credentials there is nothing else.
-    """
+class Gathering:
+    """Host candidates from the driver, others from the sources; one generation at a time."""
 
     __slots__ = (
-        "_address",
+        "_addresses_asked",
         "_config",
+        "_emit",
         "_entropy",
-        "_failure",
-        "_found",
-        "_index",
-        "_paths",
-        "_queries",
-        "_refreshing",
-        "_reported",
-        "_schedule",
-        "_url",
+        "_generation",
+        "_locals",
+        "_locals_complete",
+        "_trace",
+        "active",
+        "sources",
+        "state",
     )
 
-    def __init__(self, url: str, address: Address, index: int, config: IceConfig, entropy: Entropy) -> None:
-        self._url = url
-        self._address = address
-        self._index = index
+    def __init__(
+        self,
+        config: IceConfig,
+        locals_: LocalCandidates,
+        *,
+        entropy: Entropy,
+        trace: Trace,
+        emit: Callable[[IceEvent], None],
+    ) -> None:
         self._config = config
-        self._paths: PathTable = config.paths
+        self._locals = locals_
         self._entropy = entropy
-        self._schedule = RetransmissionConfig(rto=config.stun_rto, rc=config.stun_rc)
-        self._queries: list[_Query] = []
-        self._found: list[Found] = []
-        self._failure: Failure | None = None
-        self._reported = False
-        self._refreshing = True
+        self._trace = trace
+        self._emit = emit
+        self._addresses_asked = False
+        self._locals_complete = False
+        self._generation = 0
+        self.sources = Sources(config)
+        self.state = GatheringState.NEW
+        self.active = False
+        """Whether this generation was asked to gather; before that nothing is announced."""
 
-    @property
-    def settled(self) -> bool:
-        return all(query.answered for query in self._queries)
+    def begin(self, now: Instant) -> list[int]:
+        """Announces what is bound, asks the servers that have an address, and for sockets if nobody did.
 
-    def add_base(self, base: Base, now: Instant) -> None:
-        """Loopback reaches no server elsewhere, link-local none beyond the link: such bases do not ask."""
-        if base.address.is_ipv6 != self._address.is_ipv6 or base.link_local:
-            return
-        if base.loopback and not self._is_loopback:
-            return
-        path = self._paths.intern(base.socket, self._address)
-        self._paths.pin(path)
-        query = _Query(base, path, now)
-        query.give_up_at = now + self._config.stun_timeout
-        self._queries.append(query)
+        Returns: the places of those servers whose names must be resolved first.
+        """
+        self.active = True
+        self._set_state(GatheringState.GATHERING, now)
+        if not self._addresses_asked:
+            self._addresses_asked = True
+            self._emit(GatherAddresses())
+        for base in self._locals.bases.values():
+            self._announce(base.candidate, now)
+        named = []
+        for index, server in enumerate(self._config.stun_servers):
+            try:
+                host = canonical_ip(server.host)
+            except InvalidArgumentError:
+                named.append(index)
+            else:
+                self.add_server(index, host, now)
+        return named
 
-    @property
-    def _is_loopback(self) -> bool:
-        return self._address.host == "::1" or self._address.host.startswith("127.")
+    def restart(self) -> None:
+        """A new generation: silent until `begin`."""
+        self.sources.close()
+        self._generation += 1
+        self.active = False
 
-    def remove_base(self, socket: SocketId) -> None:
-        for query in [one for one in self._queries if one.base.socket == socket]:
-            self._paths.unpin(query.path)
-            self._queries.remove(query)
-
-    def receive(self, message: Message, path: PathId, now: Instant) -> bool:
-        for query in self._queries:
-            transaction = query.transaction
-            if transaction is None or transaction.id != message.transaction_id:
-                continue
-            if query.path != path:
-                return True  # somebody guesses; the true answer may follow
-            query.transaction = None
-            query.answered = True
-            mapped = message.mapped_address
-            if message.message_class is MessageClass.ERROR_RESPONSE or mapped is None or message.unknown_required():
-                error = message.error
-                code, reason = error or (ErrorCode.SERVER_ERROR, "the answer has no mapped address")
-                self._failed(code, reason)
-                return True
-            query.refresh = now + self._config.stun_refresh
-            if mapped != query.mapped:  # also when a refresh finds that the NAT forgot us
-                query.mapped = mapped
-                self._reported = True  # the server works
-                self._found.append(Found(query.base, CandidateType.SRFLX, mapped, str(self._address), self._index))
-            return True
-        return False
-
-    def _failed(self, code: int, reason: str) -> None:
-        """Reported once a server, when no base got anything out of it."""
-        if not self._reported and self.settled:
-            self._reported = True
-            self._failure = Failure(self._url, code, reason)
-
-    def expire(self, now: Instant) -> None:
-        for query in self._queries:
-            if not query.answered and now >= query.give_up_at:
-                query.answered = True
-                query.transaction = None
-                self._failed(701, "the STUN server did not answer in time")
-            elif query.transaction is not None and query.transaction.expired(now):
-                query.transaction = None  # a refresh went unanswered
-                query.refresh = now + self._config.stun_refresh
-
-    def next_deadline(self) -> Instant:
-        at = NEVER
-        for query in self._queries:
-            if not query.answered:
-                at = min(at, query.give_up_at)
-            transaction = query.transaction
-            if transaction is not None:
-                if query.answered or not transaction.exhausted:
-                    at = min(at, transaction.deadline)
-            elif not query.answered:
-                at = -NEVER
-            elif self._refreshing:
-                at = min(at, query.refresh)
-        return at
-
-    def transmit(self, now: Instant) -> Transmit | None:
-        for query in self._queries:
-            transaction = query.transaction
-            if transaction is None:
-                if query.answered and not (self._refreshing and now >= query.refresh):
-                    continue
-                transaction = Transaction(new_transaction_id(self._entropy), self._schedule)
-                request = Message(message_class=MessageClass.REQUEST, transaction_id=transaction.id)
-                query.transaction = transaction
-                query.data = request.serialize()
-                query.refresh = NEVER
-            elif not transaction.due(now):
-                continue
-            transaction.sent(now)
-            return Transmit(query.path, query.data)
-        return None
-
-    def take_found(self) -> list[Found]:
-        found, self._found = self._found, []
-        return found
-
-    def take_failure(self) -> Failure | None:
-        failure, self._failure = self._failure, None
-        return failure
-
-    def stop_refreshing(self) -> None:
-        self._refreshing = False
-        for query in self._queries:
-            if query.answered:
-                query.transaction = None
-
-    def close(self) -> None:
-        for query in self._queries:
-            self._paths.unpin(query.path)
-        self._queries.clear()
-
-
-class Gatherer:
-    """All sources of an agent, with one pacing for their requests."""
-
-    __slots__ = ("_config", "_last_sent", "sources")
-
-    def __init__(self, config: IceConfig) -> None:
-        self._config = config
-        self._last_sent: Instant = -NEVER
-        self.sources: list[CandidateSource] = []
-
-    @property
-    def settled(self) -> bool:
-        return all(source.settled for source in self.sources)
-
-    def add_base(self, base: Base, now: Instant) -> None:
-        for source in self.sources:
+    def add_server(self, index: int, host: str, now: Instant) -> None:
+        """The configured server at this place has this address."""
+        server = self._config.stun_servers[index]
+        entropy = self._entropy.fork(f"stun {self._generation} {index} {host}")
+        source = StunSource(server.url, Address(host, server.port), index, self._config, entropy)
+        self.sources.all.append(source)
+        for base in self._locals.bases.values():
             source.add_base(base, now)
 
+    def server_failed(self, index: int) -> None:
+        """Its name was not resolved."""
+        url = self._config.stun_servers[index].url
+        self._emit(CandidateError(url, 701, "the name of the STUN server was not resolved"))
+
+    def add_base(self, base: Base, now: Instant) -> None:
+        if self.active:
+            self._announce(base.candidate, now)
+            self.sources.add_base(base, now)
+
     def remove_base(self, socket: SocketId) -> None:
-        for source in self.sources:
-            source.remove_base(socket)
+        self.sources.remove_base(socket)
 
-    def receive(self, message: Message, path: PathId, now: Instant) -> bool:
-        return any(source.receive(message, path, now) for source in self.sources)
+    def locals_complete(self) -> None:
+        self._locals_complete = True
 
-    def expire(self, now: Instant) -> None:
-        for source in self.sources:
-            source.expire(now)
+    def collect(self, now: Instant, *, names_pending: bool) -> None:
+        """Announces what the sources found, and settles the state."""
+        for found in self.sources.take_found():
+            candidate = self._locals.found(found)
+            if candidate is not None:
+                self._announce(candidate, now)
+        for failure in self.sources.take_failures():
+            self._emit(CandidateError(*failure))
+        if self.active:
+            complete = self._locals_complete and self.sources.settled and not names_pending
+            self._set_state(GatheringState.COMPLETE if complete else GatheringState.GATHERING, now)
 
-    def next_deadline(self, now: Instant) -> Instant:
-        """When to call `expire` or `transmit` next: never sooner than pacing allows."""
-        at = min((source.next_deadline() for source in self.sources), default=NEVER)
-        return max(at, self._last_sent + self._config.pacing_floor, now)
+    def _announce(self, candidate: Candidate, now: Instant) -> None:
+        self._locals.announced.append(candidate)
+        if self._trace:
+            self._trace.event(now, "candidate_gathered", candidate=candidate.serialize())
+        self._emit(CandidateGathered(candidate))
 
-    def transmit(self, now: Instant, limit: int, out: list[Transmit]) -> int:
-        """Appends at most one request, as Ta wants. Returns how many."""
-        if len(out) >= limit or now < self._last_sent + self._config.pacing_floor:
-            return 0
-        for source in self.sources:
-            transmit = source.transmit(now)
-            if transmit is not None:
-                self._last_sent = now
-                out.append(transmit)
-                return 1
-        return 0
-
-    def take_found(self) -> list[Found]:
-        return [found for source in self.sources for found in source.take_found()]
-
-    def take_failures(self) -> list[Failure]:
-        return [failure for source in self.sources if (failure := source.take_failure()) is not None]
-
-    def stop_refreshing(self) -> None:
-        for source in self.sources:
-            source.stop_refreshing()
-
-    def close(self) -> None:
-        for source in self.sources:
-            source.close()
-        self.sources.clear()
+    def _set_state(self, state: GatheringState, now: Instant) -> None:
+        if self.state is not state:
+            self.state = state
+            if self._trace:
+                self._trace.event(now, "gathering_state_changed", state=state.value)
+            self._emit(GatheringStateChanged(state))

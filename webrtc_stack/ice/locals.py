@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..base import Address, Candidate, CandidateType, SocketId
 from .candidates import Base, Foundations, candidate_priority, local_preference
-from .gathering import Found
+from .sources import Found
 
 
 class LocalCandidates:

@@ -22,10 +22,10 @@ from webrtc_stack.ice import IceAgent, IceConfig, PairState, candidate_priority,
 from webrtc_stack.ice.candidates import Base, Foundations, Remote, is_usable_remote, local_preference, may_pair
 from webrtc_stack.ice.checklist import Checklist
 from webrtc_stack.ice.checks import Check, CheckBook, Purpose, build_check
-from webrtc_stack.ice.gathering import Gatherer, StunSource
 from webrtc_stack.ice.names import Names
 from webrtc_stack.ice.pair import CandidatePair
 from webrtc_stack.ice.remotes import RemoteCandidates
+from webrtc_stack.ice.sources import Sources, StunSource
 from webrtc_stack.stun import Message, MessageClass, RetransmissionConfig, Transaction
 
 
@@ -281,17 +281,17 @@ def test_an_error_of_the_server_is_reported_once_for_all_bases() -> None:
 
 def test_requests_of_all_sources_share_one_pacing() -> None:
     config = IceConfig(paths=PathTable())
-    gatherer = Gatherer(config)
+    sources = Sources(config)
     for number in range(3):
         server = Address(f"192.0.2.{number + 1}", 3478)
-        gatherer.sources.append(StunSource("", server, number, config, SeededEntropy(number)))
-    gatherer.add_base(_base("10.0.0.1"), 0.0)
+        sources.all.append(StunSource("", server, number, config, SeededEntropy(number)))
+    sources.add_base(_base("10.0.0.1"), 0.0)
     now, sent = 0.0, []
     while now < 0.1:
         out: list[Any] = []
-        if gatherer.transmit(now, 64, out):
+        if sources.transmit(now, 64, out):
             sent.append(now)
-        now = gatherer.next_deadline(now)
+        now = sources.next_deadline(now)
     assert sent == [0.0, 0.005, 0.01]
 
 
