@@ -186,7 +186,7 @@ def test_trace_keys_and_packets_are_written_from_every_room(tmp_path: Path) -> N
     for event in events.events:
         sink.record(event)
     rooms = {json.loads(line)["room"] for line in lines.getvalue().splitlines()}
-    assert {"peer", "ice", "dtls", "sctp", "datachannel", "io"} <= rooms
+    assert {"peer", "ice", "dtls", "sctp", "datachannel"} <= rooms
     assert {event.source for event in events.events} == {"pc1"}
     assert keys.getvalue().startswith("CLIENT_RANDOM ")
     tshark = find_program("tshark")

@@ -148,6 +148,7 @@ class DataChannel:
             raise ConnectionLost(f"channel {self.label!r} closed with {self.buffered_amount} bytes unsent")
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._writers.append(waiter)
+        self._connection.core.watch_send_buffer()
         try:
             await waiter
         finally:
@@ -225,8 +226,11 @@ class DataChannel:
     async def close(self, *, timeout: float | None = 2.0) -> None:
         """Sends what is buffered, closes both directions and waits (bounded) for the peer to agree. Idempotent.
 
-        Without an answer in time the channel goes on closing in the background of its connection.
+        Messages that were not read by now are given up, as W3C says. Without an answer in time the channel goes on
+        closing in the background of its connection.
         """
+        self._inbox.clear()
+        self._unreported = 0
         self._connection._close_channel(self._handle)
         try:
             await self.ready_state.wait_for(DataChannelState.CLOSED, timeout=timeout)
@@ -236,6 +240,9 @@ class DataChannel:
     # --- called by the connection -----------------------------------------------------------------------------------
 
     def _deliver(self, message: str | bytes, size: int) -> None:
+        if self.ready_state.value is not DataChannelState.OPEN:
+            self._connection._consumed(self._handle, size)
+            return
         self._inbox.append((message, size))
         if self._readers:
             self._wake_reader()
@@ -248,6 +255,8 @@ class DataChannel:
                 return
 
     def _wake_writers(self) -> None:
+        if not self._writers:
+            return
         writers, self._writers = self._writers, []
         for waiter in writers:
             if not waiter.done():

@@ -25,6 +25,7 @@ from ..datachannel import (
     ChannelOpened,
     MessageReceived,
     Priority,
+    SendBufferMoved,
 )
 from ..errors import InvalidArgumentError
 from ..io import AddressPolicy, AsyncioRuntime, Driver, Runtime
@@ -310,6 +311,7 @@ class PeerConnection:
 
     def _close_channel(self, handle: ChannelHandle) -> None:
         if handle in self._channels:
+            self.core.discard_unread(handle, self.runtime.time())
             self.core.close_channel(handle, self.runtime.time())
             self._driver.wake()
 
@@ -378,6 +380,10 @@ class PeerConnection:
         if channel is not None:
             self._hub.put(BufferedAmountLow(channel))
 
+    def _send_buffer_moved(self, event: SendBufferMoved) -> None:
+        for channel in self._channels.values():
+            channel._wake_writers()
+
     def _candidate_gathered(self, event: IceCandidateGathered) -> None:
         if event.candidate is None:
             self._candidates.end()
@@ -407,5 +413,6 @@ _HANDLERS: dict[type, Callable[[PeerConnection, Any], None]] = {
     ChannelClosing: PeerConnection._channel_closing,
     ChannelClosed: PeerConnection._channel_closed,
     CoreBufferedAmountLow: PeerConnection._buffered_amount_low,
+    SendBufferMoved: PeerConnection._send_buffer_moved,
     PeerClosed: PeerConnection._peer_closed,
 }

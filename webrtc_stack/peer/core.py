@@ -342,6 +342,10 @@ class PeerCore(MachineBase[Any]):
         """The application has taken a message; its bytes no longer hold the receive window."""
         self._transport.channels.message_consumed(handle, size, self._advance(now))
 
+    def discard_unread(self, handle: ChannelHandle, now: Instant) -> None:
+        """Gives up the delivered and unread messages of a channel: they no longer hold the receive window."""
+        self._transport.channels.discard_unread(handle, self._advance(now))
+
     def close_channel(self, handle: ChannelHandle, now: Instant) -> None:
         """Begins to close a channel. Idempotent."""
         now = self._advance(now)
@@ -350,6 +354,10 @@ class PeerCore(MachineBase[Any]):
 
     def set_buffered_amount_low_threshold(self, handle: ChannelHandle, value: int) -> None:
         self._transport.channels.set_buffered_amount_low_threshold(handle, value)
+
+    def watch_send_buffer(self) -> None:
+        """Asks for one `SendBufferMoved` as soon as anything queued leaves."""
+        self._transport.channels.watch_send_buffer()
 
     # --- what the driver answers ------------------------------------------------------------------------------------
 

@@ -299,7 +299,7 @@ class Transport:
             elif kind is dtls.Closed:
                 self.dtls_error = event.error
                 self.dtls_state = DtlsState.FAILED if event.error is not None else DtlsState.CLOSED
-                self.channels.abort(now, event.reason)
+                self.channels.abort(now, event.reason, event.error)
             self._on_event(event)
         if packets:
             self.channels.receive_many(packets, now)

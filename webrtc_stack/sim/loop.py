@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from typing import Any, TypeVar, TypeVarTuple
 
-from ..base import NEVER
+from ..base import NEVER, Instant
 from ..errors import NotSupportedError, WebRTCError
 from .network import Network
 
@@ -25,17 +25,20 @@ Ts = TypeVarTuple("Ts")
 
 
 class SimulationStalled(WebRTCError):
-    """Every task waits and nothing is pending in the virtual world."""
+    """Every task waits and nothing is pending in the virtual world, or its deadline has passed."""
 
 
 class _VirtualSelector:
     """Stands where a selector waits for sockets: waiting means letting virtual time pass."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, deadline: Instant) -> None:
         self._network = network
+        self._deadline = deadline
 
     def select(self, timeout: float | None) -> list[Any]:
         network = self._network
+        if network.now > self._deadline:
+            raise SimulationStalled(f"the virtual clock has passed {self._deadline:g} s and the simulation still runs")
         coming = network.next_instant()
         if timeout is None:
             if coming == NEVER:
@@ -56,11 +59,11 @@ class _VirtualSelector:
 class SimEventLoop(asyncio.BaseEventLoop):
     """An event loop whose clock and network are a `Network`."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, deadline: Instant = NEVER) -> None:
         super().__init__()
         self.network = network
         self._clock_resolution = 1e-9
-        self._selector = _VirtualSelector(network)
+        self._selector = _VirtualSelector(network, deadline)
 
     def time(self) -> float:
         return self.network.now
@@ -75,8 +78,18 @@ class SimEventLoop(asyncio.BaseEventLoop):
         raise NotSupportedError("threads are not deterministic: a simulation has none")
 
 
-def run(main: Callable[[Network], Coroutine[Any, Any, T]], *, seed: int | str = 0, network: Network | None = None) -> T:
-    """Runs `main(network)` to its end on a virtual loop. Same seed, same run."""
+def run(
+    main: Callable[[Network], Coroutine[Any, Any, T]],
+    *,
+    seed: int | str = 0,
+    network: Network | None = None,
+    deadline: Instant = 86_400.0,
+) -> T:
+    """Runs `main(network)` to its end on a virtual loop. Same seed, same run.
+
+    Two connected peers keep each other alive for ever, so a task that waits in vain would never be noticed; that is
+    what `deadline` (virtual seconds, a day) is for. Errors: `SimulationStalled`.
+    """
     net = network if network is not None else Network(seed)
-    with asyncio.Runner(loop_factory=lambda: SimEventLoop(net)) as runner:
+    with asyncio.Runner(loop_factory=lambda: SimEventLoop(net, deadline)) as runner:
         return runner.run(main(net))

@@ -159,6 +159,15 @@ def test_a_deadlock_is_reported_instead_of_hanging() -> None:
         sim.run(main)
 
 
+def test_a_simulation_that_runs_in_vain_meets_its_deadline() -> None:
+    async def main(net: sim.Network) -> None:
+        while True:
+            await asyncio.sleep(1)
+
+    with pytest.raises(sim.SimulationStalled, match="passed 100 s"):
+        sim.run(main, deadline=100)
+
+
 def test_threads_are_refused() -> None:
     async def main(net: sim.Network) -> None:
         await asyncio.to_thread(print)
