@@ -57,7 +57,8 @@ class Outgoing:
             return sent
         if self.payloads and len(sent) < limit:
             sent += self._seal_payloads(limit - len(sent))
-        if self._alerts and not self.payloads:
+        # Payloads left over mean that the limit is met, so an alert never overtakes them.
+        if self._alerts:
             sealer = context.sealers[context.write_epoch]
             while self._alerts and len(sent) < limit:
                 sent.append(sealer.seal(ContentType.ALERT, self._alerts.popleft()))

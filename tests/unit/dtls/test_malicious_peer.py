@@ -393,6 +393,13 @@ def test_an_answer_that_was_not_offered_is_refused(wrong: dict[str, Any], alert:
     assert caught.value.alert is alert
 
 
+def test_a_suite_that_is_known_but_was_not_offered_is_refused() -> None:
+    config = _config(cipher_suites=(CipherSuite.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,))
+    with pytest.raises(HandshakeFailure) as caught:
+        check_server_hello(config, make_client_hello(config, bytes(32)), _ANSWER)
+    assert caught.value.alert is AlertDescription.ILLEGAL_PARAMETER
+
+
 def test_an_alpn_name_that_was_not_offered_is_refused() -> None:
     config = _config(alpn_protocols=("webrtc",))
     offer = make_client_hello(config, bytes(32))
