@@ -137,6 +137,9 @@ async def _show(demo: Demo, url: str, ended: asyncio.Event) -> None:
                 await asyncio.wait_for(ended.wait(), 1 / FRAMES_PER_SECOND)
             except TimeoutError:
                 continue
-    console.print(f"Goodbye. {len(demo.visitors)} pages were connected.", style="dim")
+    count = len(demo.visitors)
+    console.print(
+        f"Goodbye. {count} {'page' if count == 1 else 'pages'} connected at the end.", style="dim", highlight=False
+    )
     for who, line in list(demo.log)[-3:]:
-        console.print(f"  {who}: {printable(line)}", style="dim", markup=False)
+        console.print(f"  {who}: {printable(line)}", style="dim", markup=False, highlight=False)
