@@ -106,4 +106,6 @@ def _command(agent: IceAgent, paths: PathTable, kind: int, body: bytes, now: flo
         agent.set_remote_parameters(IceParameters(ufrag="remote", pwd="r" * 24), now)
     elif first > 250:
         agent.close(now)
+    else:
+        agent.undo_restart(now)
     return now

@@ -9,6 +9,7 @@ import pytest
 from tests.support.ice_net import IceNet, Nat, Node, completed, connected
 from webrtc_stack import stun
 from webrtc_stack.base import Address, CandidateType
+from webrtc_stack.errors import InvalidStateError
 from webrtc_stack.ice import CandidateGathered, GatheringStateChanged, IceState, PairSelected, StunServer
 from webrtc_stack.sim import LinkConfig
 
@@ -213,6 +214,31 @@ def test_a_restart_revives_a_failed_agent() -> None:
     assert a.agent.state is IceState.CHECKING
     net.signal(a, b)
     assert net.run(70, completed(a, b)), (a.states(), b.states())
+
+
+def test_a_restart_that_is_rolled_back_leaves_everything_as_it_was() -> None:
+    net, a, b = _pair(12)
+    _up(net, a, b)
+    net.run(10)
+    parameters, candidates, path = a.agent.local_parameters, a.agent.local_candidates, a.agent.selected_path
+    with pytest.raises(InvalidStateError):
+        a.agent.undo_restart(net.now)
+    for _ in range(2):  # an offer, and another one instead of it
+        a.agent.restart(net.now)
+        a.agent.gather(net.now)
+        net.run(net.now + 1)
+    assert a.agent.undo_restart(net.now) == parameters
+    net.run(60)
+    assert completed(a, b)()
+    assert (a.agent.local_candidates, a.agent.selected_path) == (candidates, path)
+    assert "disconnected" not in a.states() + b.states()
+    again = a.agent.restart(net.now)
+    assert again.ufrag != parameters.ufrag
+    b.agent.restart(net.now)
+    net.signal(a, b)
+    assert net.run(70, completed(a, b))
+    with pytest.raises(InvalidStateError):
+        a.agent.undo_restart(net.now)
 
 
 def test_restarts_of_both_sides_in_a_row_leave_nothing_behind() -> None:

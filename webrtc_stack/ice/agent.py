@@ -69,6 +69,7 @@ class IceAgent(MachineBase[IceEvent]):
         "_config",
         "_entropy",
         "_gathering",
+        "_generation",
         "_held",
         "_idle_state",
         "_locals",
@@ -107,6 +108,7 @@ class IceAgent(MachineBase[IceEvent]):
         self._accepted: set[PathId] = set()
         self._closed = False
         self._previous: Session | None = None
+        self._generation = 1
         self._session = self._new_session(0, config.local_parameters or self._draw_parameters())
 
     def _draw_parameters(self) -> IceParameters:
@@ -338,7 +340,7 @@ class IceAgent(MachineBase[IceEvent]):
         else:
             old.end()
         self._idle_state = IceState.NEW if self._state is IceState.NEW else IceState.CHECKING
-        self._gathering.restart()
+        self._gathering.restart(keep=old.selected is not None)
         self._names.clear()
         self._held.clear()
         self._remote_complete = False
@@ -347,6 +349,28 @@ class IceAgent(MachineBase[IceEvent]):
             self._trace.event(now, "restarted", generation=self._session.number)
         self._settle(now)
         return self._session.local
+
+    def undo_restart(self, now: Instant) -> IceParameters:
+        """Takes the last `restart` back, as the rollback of an offer wants it. Returns the old local parameters.
+
+        Errors: `InvalidStateError` once the new session has remote parameters, or when the old one had no path.
+        """
+        now = self._advance(now)
+        self._refuse_if_closed("undo_restart")
+        previous = self._previous
+        if previous is None or self._session.remote is not None:
+            raise InvalidStateError("there is no restart to undo: none was done, its answer has come, or no path lived")
+        self._session.end()
+        self._session, self._previous = previous, None
+        previous.resume()
+        self._names.clear()
+        self._held.clear()
+        self._remote_complete = previous.remote_complete
+        self._gathering.undo_restart(previous.local.ufrag)
+        if self._trace:
+            self._trace.event(now, "restart_undone", generation=previous.number)
+        self._settle(now)
+        return previous.local
 
     # --- names --------------------------------------------------------------------------------------------------
 

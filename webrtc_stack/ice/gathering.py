@@ -22,6 +22,7 @@ class Gathering:
 
     __slots__ = (
         "_addresses_asked",
+        "_announced_before",
         "_config",
         "_emit",
         "_entropy",
@@ -51,6 +52,7 @@ class Gathering:
         self._addresses_asked = False
         self._locals_complete = False
         self._generation = 0
+        self._announced_before: list[Candidate] = []
         self.sources = Sources(config)
         self.state = GatheringState.NEW
         self.active = False
@@ -78,11 +80,25 @@ class Gathering:
                 self.add_server(index, host, now)
         return named
 
-    def restart(self) -> None:
-        """A new generation: silent until `begin`."""
+    def restart(self, *, keep: bool) -> None:
+        """A new generation: silent until `begin`. `keep` what was announced, for `undo_restart`."""
         self.sources.close()
         self._generation += 1
+        if keep:
+            self._announced_before = self._locals.announced
         self.active = False
+
+    def undo_restart(self, ufrag: str) -> None:
+        """The generation before goes on, with what it had announced; its servers are not asked again."""
+        self.sources.close()
+        self._locals.begin(ufrag)
+        alive = {base.address for base in self._locals.bases.values()}
+        self._locals.announced = [
+            one
+            for one in self._announced_before
+            if Address(one.related_host or one.host, one.related_port or one.port) in alive
+        ]
+        self.active = True
 
     def add_server(self, index: int, host: str, now: Instant) -> None:
         """The configured server at this place has this address."""

@@ -565,6 +565,10 @@ class Session:
         self._early.clear()
         self._selector.drop_nomination()
 
+    def resume(self) -> None:
+        """The restart was taken back."""
+        self.retired = self._selector.retired = False
+
     def end(self) -> None:
         """Lets go of paths, timers and everything waiting."""
         self.checklist.clear()
