@@ -123,6 +123,20 @@ def test_when_the_selected_pair_dies_another_valid_one_takes_over(seed: int) -> 
         assert node.agent.state is IceState.COMPLETED
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_when_every_path_dies_the_end_comes_without_false_hope(seed: int) -> None:
+    net, a, b = _two_paths(seed)
+    died = 20.0 + seed * 0.3
+    net.run(died)
+    net.partition("10.0.0.1", "10.0.0.2")
+    net.partition("10.1.0.1", "10.0.0.2")
+    net.run(died + 40)
+    for node in (a, b):
+        assert node.states() == ["checking", "connected", "completed", "disconnected", "failed"]
+        assert node.time_of("disconnected") <= died + 7
+        assert node.time_of("failed") <= died + 30
+
+
 def test_when_the_interface_of_the_selected_pair_goes_away_another_takes_over_at_once() -> None:
     net, a, b = _two_paths(1)
     net.run(20)

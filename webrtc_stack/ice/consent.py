@@ -37,6 +37,8 @@ class Consent:
 
     def promoted(self, pair: CandidatePair, now: Instant) -> None:
         """A backup was selected: ask it at once. Its last answer may be old, but there was a reason to select it."""
+        if pair.suspect:
+            return  # nobody better was left; it is being asked already
         if pair.answered_at < now - self._config.consent_interval:
             pair.probe_at = now
             pair.promoted_at = now
@@ -45,6 +47,8 @@ class Consent:
 
     def probed(self, pair: CandidatePair, now: Instant, *, selected: bool, urgent: bool) -> None:
         """A consent check leaves on this pair. `urgent`: the selected pair is suspect."""
+        if pair.unanswered == 0:
+            pair.silent_since = now
         pair.unanswered += 1
         pair.consent_requests_sent += 1
         retry = max(self._config.consent_retry, 2 * (pair.rtt or 0.0))

@@ -61,6 +61,7 @@ class CandidatePair:
         "responses_received",
         "responses_sent",
         "rtt",
+        "silent_since",
         "state",
         "total_rtt",
         "transaction_id",
@@ -101,6 +102,8 @@ class CandidatePair:
         self.use_candidate_at: Instant = 0.0
         self.probe_at: Instant = 0.0
         self.unanswered = 0
+        self.silent_since: Instant = 0.0
+        """When the first of the unanswered consent checks was sent."""
 
     @property
     def valid(self) -> bool:

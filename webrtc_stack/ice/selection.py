@@ -78,8 +78,13 @@ class Selector:
             self._first_valid_at = now
         chosen: CandidatePair | None
         if current is not None and current.valid and current.suspect:
-            # Only a pair that answered later than the suspect one is known to be better.
-            later = [pair for pair in valid if pair.answered_at > current.answered_at and not pair.suspect]
+            # Only a pair that was alive after this one fell silent is known to be better.
+            silent = current.silent_since
+            later = [
+                pair
+                for pair in valid
+                if not pair.suspect and (pair.answered_at >= silent or pair.use_candidate_at >= silent)
+            ]
             chosen = self._best(later) or current
         else:
             chosen = self._best([pair for pair in valid if not pair.suspect] or valid)
