@@ -21,7 +21,7 @@ def run_page(page: str) -> str:
         text=True,
         timeout=30,
         check=False,
-        env={**os.environ, "PYTHONASYNCIODEBUG": "0"},
+        env={key: value for key, value in os.environ.items() if key not in ("PYTHONASYNCIODEBUG", "PYTHONDEVMODE")},
     )
     assert done.returncode == 0, done.stderr
     assert not done.stderr, done.stderr

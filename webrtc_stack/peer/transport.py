@@ -164,7 +164,7 @@ class Transport:
     def close(self, reason: str, now: Instant) -> None:
         """Begins the goodbye: SCTP shuts down (bounded by its own deadline), then DTLS says close_notify."""
         self._closing = True
-        if self.dtls_state is DtlsState.CONNECTED:
+        if self.dtls_state is DtlsState.CONNECTED and self.ice.selected_path is not None:
             self.channels.close(now)
         else:
             self.channels.abort(now, reason)
@@ -244,15 +244,22 @@ class Transport:
 
     def handle_timeout(self, now: Instant) -> None:
         self.ice.handle_timeout(now)
-        if self.dtls is not None:
+        if self.dtls is not None and self._awake:
             self.dtls.handle_timeout(now)
-        self.channels.handle_timeout(now)
+            self.channels.handle_timeout(now)
         self.pump(now)
+
+    @property
+    def _awake(self) -> bool:
+        """Whether what is above ICE may act. Without a path its time stands still: nothing could be sent, so nothing
+        shall be sent again, and an ICE restart finds it as it was. A goodbye goes on without a path, unheard."""
+        return self._dtls_started and (self.ice.selected_path is not None or self._closing)
 
     def next_timeout(self, now: Instant) -> Instant:
         instant = self.ice.next_timeout()
-        if self.dtls is not None and self._dtls_started:
-            instant = min(instant, self.dtls.next_timeout())
+        if self.dtls is None or not self._awake:
+            return instant
+        instant = min(instant, self.dtls.next_timeout())
         if self.dtls_state is DtlsState.CONNECTED:
             if self._closing and self.channels_closed:
                 return min(instant, now)  # the close_notify waits to be polled
@@ -310,7 +317,7 @@ class Transport:
         out = list(self.ice.poll_transmits(now, limit))
         endpoint = self.dtls
         room = limit - len(out)
-        if endpoint is not None and self._dtls_started and room > 0:
+        if endpoint is not None and room > 0 and self._awake:
             if self.dtls_state is DtlsState.CONNECTED:
                 packets = self.channels.poll_transmits(now, room)
                 if packets:
@@ -320,8 +327,7 @@ class Transport:
             records = endpoint.poll_transmits(now, room)
             path = self.ice.selected_path
             if path is None:
-                if records:
-                    self.drops.add("no path to send on", len(records))
+                self.drops.add("no path for the goodbye", len(records))
             else:
                 out += [Transmit(path, record) for record in records]
         if out:

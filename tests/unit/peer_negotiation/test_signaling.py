@@ -396,6 +396,20 @@ def test_the_peer_may_not_turn_the_dtls_roles_around() -> None:
     assert first.dtls_role is DtlsRole.CLIENT
 
 
+def test_an_answer_that_turns_the_roles_of_an_association_in_use_changes_nothing() -> None:
+    first, second = connected()
+    role = first.dtls_role
+    first, made = create_offer(first, DATA, A)
+    first, _ = set_local_description(first, A, DATA, made)
+    second, _ = set_remote_description(second, over_the_wire(made))
+    _, answer = create_answer(second, B)
+    setup = answer.sdp.media[0].setup
+    other = "active" if setup == "passive" else "passive"
+    turned = answer.sdp.with_media(0, answer.sdp.media[0].replacing("setup", Attribute("setup", other)))
+    first, plan = set_remote_description(first, Description(type=SdpType.ANSWER, sdp=turned))
+    assert first.dtls_role is role and plan.transports[0].dtls_role is role
+
+
 def test_a_tls_id_is_written_to_a_peer_that_knows_it() -> None:
     named = local("A", tls_id="x" * 20)
     offerer, _ = set_local_description(start("A"), named, DATA)

@@ -198,7 +198,13 @@ def _with_answer(state: NegotiationState, answer: Description, *, local: bool) -
         controlling = _against_lite(controlling, answer.sdp, after)
     elif offer is not None:
         controlling = _against_lite(controlling, offer.sdp, after)
-    return replace(after, controlling=controlling, dtls_role=_role(after, answer, local=local))
+    role = _role(after, answer, local=local)
+    in_use = state.stable.dtls_role
+    if not local and in_use is not None and not any(one.new_dtls_association for one in plan_for(after).transports):
+        # Within an association the roles stay (RFC 8842 section 5.3). Firefox ESR 153 as DTLS server answers "active"
+        # to a restart's actpass all the same, and means nothing by it.
+        role = in_use
+    return replace(after, controlling=controlling, dtls_role=role)
 
 
 def _against_lite(controlling: bool, remote: SessionDescription, state: NegotiationState) -> bool:

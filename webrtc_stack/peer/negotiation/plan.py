@@ -264,6 +264,8 @@ def check_remote(state: NegotiationState, sdp: SessionDescription, *, answer: bo
         dtls = remote_dtls(sdp, speaker(sdp, sdp.media[index], answer=answer), state.config, answer=answer)
         if role is None or transport.new_dtls_association:
             continue
+        if answer and state.stable.dtls_role is not None:
+            continue  # an answer to an association in use: see `_with_answer`
         ours = role_for(dtls.setup)
         if ours is not None and ours is not role:
             raise NegotiationError(
