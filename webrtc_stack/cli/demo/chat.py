@@ -12,6 +12,7 @@ from typing import Final
 from ...peer import PeerSnapshot
 from ...version import __version__
 from .. import wording
+from .panel import address
 
 LABEL: Final = "chat"
 MAX_CHARACTERS: Final = 4000
@@ -79,7 +80,7 @@ def _path(rest: str, context: ChatContext) -> str:
         return "No pair is selected yet."
     here, there = pair.local, pair.remote
     return (
-        f"{here.host}:{here.port} ({here.type.value}) ↔ {there.host}:{there.port} ({there.type.value}), "
+        f"{address(here)} ({here.type.value}) ↔ {address(there)} ({there.type.value}), "
         f"round trip {wording.duration(pair.rtt)}"
     )
 

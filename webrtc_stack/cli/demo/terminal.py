@@ -164,7 +164,13 @@ def _transfers(transfers: list[files.Transfer]) -> Table:
         table.add_row(
             Text("↑" if transfer.outgoing else "↓", style="green" if transfer.outgoing else "cyan"),
             Text(wording.printable(transfer.name, 32)),
-            ProgressBar(total=max(1, transfer.size), completed=transfer.moved if transfer.size else 1, width=24),
+            ProgressBar(
+                total=max(1, transfer.size),
+                completed=transfer.moved if transfer.size else 1,
+                width=24,
+                complete_style="cyan",
+                finished_style="green",
+            ),
             Text(wording.printable(text), style="red" if transfer.state == "failed" else "green" if done else ""),
         )
     return table
