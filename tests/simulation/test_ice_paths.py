@@ -74,6 +74,19 @@ def test_heavy_loss_for_ten_minutes_neither_fails_nor_flaps_much() -> None:
     assert a.states() == b.states() == ["checking", "connected", "completed"]
 
 
+def test_loss_alone_rarely_moves_the_selection() -> None:
+    moves = 0
+    for seed in range(5):
+        net = IceNet(seed, LinkConfig(latency=0.03, loss=0.05))
+        a = net.node("a", ["10.0.0.1", "10.1.0.1"], controlling=True)
+        b = net.node("b", ["10.0.0.2"])
+        _up(net, a, b)
+        net.run(600)
+        assert a.agent.state is b.agent.state is IceState.COMPLETED
+        moves += len(a.named(PairSelected)) + len(b.named(PairSelected)) - 2
+    assert moves <= 10, "fifty minutes at 5 % loss each way"
+
+
 def test_consent_checks_come_at_random_times_and_are_few() -> None:
     net, a, b = _pair(4)
     times: list[float] = []

@@ -1,6 +1,6 @@
 """Keeping paths alive and noticing that they died: consent checks of the selected pair, keepalives of its backups.
 
-The rhythm: one check every `consent_interval` (randomised); while one is unanswered, every `consent_retry`. After two
+The rhythm: one check every `consent_interval` (randomised); while one is unanswered, every `consent_retry`. After three
 unanswered ones a pair is *suspect*, and its backups are asked at once whether they could take over.
 
 Spec: RFC 7675 sections 5.1 (consent) and 5.2 (revocation by silence), RFC 8445 section 11 (keepalives: a consent

@@ -111,8 +111,8 @@ class CandidatePair:
 
     @property
     def suspect(self) -> bool:
-        """Two consent checks in a row went unanswered, long enough that a third was sent."""
-        return self.unanswered > 2
+        """Three consent checks in a row went unanswered, long enough that a fourth was sent: not mere loss."""
+        return self.unanswered > 3
 
     @property
     def relayed(self) -> bool:

@@ -541,7 +541,7 @@ class Session:
             self._consent.probed(pair, now, selected=pair is selected, urgent=selected.suspect)
             self.counters.consent_requests_sent += 1
             if pair is selected and pair.suspect:
-                if self._trace and pair.unanswered == 3:
+                if self._trace and pair.unanswered == 4:
                     self._trace.event(now, "pair_suspected", pair=str(pair))
                 self._consent.alarm(watched[1:], now)
             # Repeating the nomination tells a peer that sees us from a new address which pair we use.
