@@ -66,7 +66,9 @@ def transfer(size: int, total: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--megabytes", type=float, default=64, help="how much for the largest size; smaller ones a part")
+    parser.add_argument(
+        "--megabytes", type=float, default=64, help="how much for the largest size; smaller ones a part"
+    )
     parser.add_argument("--profile", type=int, metavar="SIZE", help="show where the time goes for messages of SIZE")
     arguments = parser.parse_args()
     if arguments.profile:

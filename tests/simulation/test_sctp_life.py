@@ -82,7 +82,7 @@ def test_every_interleaving_of_both_handshakes_ends_established() -> None:
         assert [side.state for side in sides] == ["established"] * 2, order
         for at in (0, 1):
             assert [event.data for event in events[at] if isinstance(event, sctp.MessageReceived)] == [b"first"], order
-                assert sum(isinstance(event, sctp.AssociationEstablished) for event in events[at]) == 1, order
+            assert sum(isinstance(event, sctp.AssociationEstablished) for event in events[at]) == 1, order
 
 
 @pytest.mark.parametrize("lost", [(0,), (1,), (2,), (3,), (0, 1), (0, 2), (1, 3), (0, 1, 2, 3)])

@@ -84,7 +84,7 @@ class Reception(Establishment):
         end = len(data)
         if end > 12 and not data[12] and self.state in TAKES_DATA:
             offset = self._take_data(data, 12, now)
-        while offset < end and self.state is not State.ENDED:
+        while 0 <= offset < end and self.state is not State.ENDED:
             kind = data[offset]
             if kind == 3 and end - offset >= 16:
                 offset = self._take_sack(data, offset, now)
@@ -92,8 +92,6 @@ class Reception(Establishment):
                 offset = self._take_data(data, offset, now)
             else:
                 offset = self._take_control(data, offset, now)
-            if offset < 0:
-                return
 
     # --- DATA -----------------------------------------------------------------------------------------------------
 
@@ -168,6 +166,9 @@ class Reception(Establishment):
                 self._ack_now = True
             reassembly.add(unwrapped, flags, stream_id, ssn, ppid, payload, events)
         self.counters.data_chunks_received += count
+        if offset < end and not data[offset]:
+            self._drop("data_malformed", now)  # the beginning of one more DATA chunk, cut off
+            return -1
         if self._reset.deferred is not None:
             self._perform_deferred_reset(now)
         return offset
@@ -603,9 +604,6 @@ class Reception(Establishment):
         while 0 <= offset < end and self.state is not State.ENDED:
             if not data[offset] and self.state in TAKES_DATA:
                 offset = self._take_data(data, offset, now)
-                if offset < end and offset >= 0 and not data[offset]:
-                    self._drop("data_malformed", now)
-                    return
             elif data[offset] == 3 and end - offset >= 16:
                 offset = self._take_sack(data, offset, now)
             else:
