@@ -401,8 +401,11 @@ class DtlsEndpoint(MachineBase[DtlsEvent]):
             # A renegotiation would begin like this; it is refused, and the connection goes on.
             if message.type in (HandshakeType.HELLO_REQUEST, HandshakeType.CLIENT_HELLO):
                 self._outgoing.push_alert(AlertLevel.WARNING, AlertDescription.NO_RENEGOTIATION)
-            self._context.drop("unexpected_message")
-            return
+                self._context.drop("renegotiation")
+                return
+            # Epoch 0 does not get here any more, so this is the peer itself breaking the rules.
+            reason = f"handshake message {message.type} after the handshake"
+            raise HandshakeFailure(AlertDescription.UNEXPECTED_MESSAGE, reason)
         if message.type == HandshakeType.HELLO_REQUEST and self.config.role == "client":
             return  # RFC 5246 section 7.4.1.1: ignored while a handshake is under way
         had_keys = bool(self._context.openers)

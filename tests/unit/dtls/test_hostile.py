@@ -116,6 +116,16 @@ def test_a_renegotiation_is_refused_and_the_connection_goes_on() -> None:
     _still_fine(client, server)
 
 
+def test_a_peer_that_goes_on_with_its_handshake_afterwards_is_refused() -> None:
+    client, server = connected()
+    extra = message_header(HandshakeType.FINISHED, 12, 6, 0, 12) + bytes(12)
+    client.receive(server._context.sealers[1].seal(22, extra), 0.0)
+    (event,) = client.poll_events()
+    assert isinstance(event, Closed)
+    assert isinstance(event.error, DtlsAlertError)
+    assert (event.error.alert, event.error.sent) == (10, True)
+
+
 def test_a_warning_that_is_no_close_notify_changes_nothing() -> None:
     client, server = connected()
     client.receive(server._context.sealers[1].seal(21, b"\x01\x5a"), 0.0)
