@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import subprocess
@@ -111,6 +112,48 @@ def test_ice_restart_carries_data_on() -> None:
             await ours.send("still here")
             assert await theirs.receive() == "still here"
             await offerer.ice_connection_state.wait_for(lambda state: state in ("connected", "completed"), timeout=10)
+
+    sim.run(main)
+
+
+def test_an_offered_restart_that_is_taken_back_leaves_everything_as_it_was() -> None:
+    async def main(net: sim.Network) -> None:
+        async with two_peers(net) as (offerer, answerer):
+            ours, theirs = await connected_channels(offerer, answerer)
+            before = offerer.local_description
+            offerer.restart_ice()
+            await offerer.set_local_description()
+            assert offerer.local_description != before
+            await asyncio.sleep(0.1)
+            await offerer.set_local_description(rtc.SessionDescription(type=rtc.SdpType.ROLLBACK))
+            assert offerer.local_description == before
+            await ours.send("still here")
+            assert await theirs.receive() == "still here"
+            await asyncio.sleep(40)
+            assert offerer.connection_state.value == answerer.connection_state.value == "connected"
+
+    sim.run(main)
+
+
+def test_offers_that_cross_are_settled_by_taking_one_back() -> None:
+    async def main(net: sim.Network) -> None:
+        async with two_peers(net) as (polite, other):
+            polite.create_data_channel("p")
+            other.create_data_channel("o")
+            await polite.set_local_description()
+            await other.set_local_description()
+            assert other.local_description is not None
+            await polite.set_remote_description(other.local_description)
+            assert polite.signaling_state.value == "have-remote-offer"
+            await polite.set_local_description()
+            await polite.wait_gathering_complete(timeout=5)
+            await other.wait_gathering_complete(timeout=5)
+            assert polite.local_description is not None
+            await other.set_remote_description(polite.local_description)
+            async for candidate in other.ice_candidates():
+                await polite.add_ice_candidate(candidate)
+            labels = {(await anext(aiter(pc.data_channels()))).label for pc in (polite, other)}
+            assert labels == {"p", "o"}
 
     sim.run(main)
 

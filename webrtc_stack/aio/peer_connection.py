@@ -140,12 +140,12 @@ class PeerConnection:
         Errors: `InvalidStateError` in the wrong signaling state; `NegotiationError` when it cannot be applied.
         """
         self.core.set_local_description(description, self.runtime.time())
-        self._driver.wake()
+        self._driver.flush()  # states are up to date when this returns, as W3C says
 
     async def set_remote_description(self, description: SessionDescription) -> None:
         """Applies the peer's description. Errors: `InvalidStateError`, `NegotiationError`, `SdpParseError`."""
         self.core.set_remote_description(description, self.runtime.time())
-        self._driver.wake()
+        self._driver.flush()  # states are up to date when this returns, as W3C says
 
     @property
     def local_description(self) -> SessionDescription | None:

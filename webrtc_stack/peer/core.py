@@ -257,10 +257,7 @@ class PeerCore(MachineBase[Any]):
         self._mid_index = next((media.index for media in plan.media if media.mid == chosen.id), 0)
         local = chosen.local_ice
         if local is not None and local.ufrag != agent.local_parameters.ufrag:
-            agent.restart(now, local)
-            self._next_ice = None
-            self._wishes_restart = False
-            self._gathering_begun = False
+            self._renew_ice(local, plan.rolled_back, now)
         if not self._gathering_begun:
             agent.set_controlling(chosen.controlling)
         if plan.gather and not self._gathering_begun:
@@ -284,6 +281,21 @@ class PeerCore(MachineBase[Any]):
                 )
         transport.pump(now)
         self._update_connection_state(now)
+
+    def _renew_ice(self, parameters: IceParameters, rolled_back: bool, now: Instant) -> None:
+        """The local description names other credentials than the agent has: a restart, or one that is taken back."""
+        if rolled_back:
+            try:
+                self._transport.ice.undo_restart(now)
+                return
+            except InvalidStateError:
+                # No path lived before the offer, so there is nothing to go back to but the names.
+                if self._trace:
+                    self._trace.event(now, "restart_not_undone", ufrag=parameters.ufrag)
+        self._transport.ice.restart(now, parameters)
+        self._next_ice = None
+        self._wishes_restart = False
+        self._gathering_begun = False
 
     def _check_negotiation(self, now: Instant) -> None:
         """Emits `NegotiationNeeded` when that becomes true; asked again whenever wishes or states change."""

@@ -142,23 +142,17 @@ class Transport:
                 key_log=self._config.key_log,
             )
         )
-        if role == "server":
-            self._connect_dtls(now)
         self._path_moved(now)
 
-    def _connect_dtls(self, now: Instant) -> None:
-        assert self.dtls is not None
-        self._dtls_started = True
-        self.dtls_state = DtlsState.CONNECTING
-        self.dtls.connect(now)
-        self._take_early(now)
-
     def _path_moved(self, now: Instant) -> None:
-        """A pair may have been validated: the client may begin, early datagrams may be believed."""
+        """A pair may have been validated: DTLS may begin, whatever its role, and early datagrams may be believed."""
         if self.dtls is None or self.ice.selected_path is None:
             return
         if not self._dtls_started:
-            self._connect_dtls(now)
+            self._dtls_started = True
+            self.dtls_state = DtlsState.CONNECTING
+            rtt = next((pair.rtt for pair in self.ice.pairs if pair.selected), None)
+            self.dtls.connect(now, rtt=rtt or None)  # a virtual network may be faster than its clock ticks
         self._take_early(now)
 
     def close(self, reason: str, now: Instant) -> None:
