@@ -35,7 +35,7 @@ def _pair() -> tuple[sctp.Association, sctp.Association, list[bytes]]:
 
 
 def _recorded() -> list[bytes]:
-    left, right, said = _pair()
+    left, _, said = _pair()
     left.send(1, 51, bytes(5000), 0.0)
     said += left.poll_transmits(0.0)
     left.reset_streams([1], 0.0)

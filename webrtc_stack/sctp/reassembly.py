@@ -78,10 +78,12 @@ class InStream:
 class Reassembly:
     """All incoming streams of one association."""
 
-    __slots__ = ("buffered_bytes", "delivered_bytes", "streams")
+    __slots__ = ("_loose", "buffered_bytes", "delivered_bytes", "streams")
 
     def __init__(self) -> None:
         self.streams: dict[int, InStream] = {}
+        self._loose: dict[int, InStream] = {}
+        """Streams with incomplete unordered messages: a FORWARD TSN looks at these, not at all."""
         self.buffered_bytes = 0
         self.delivered_bytes = 0
         """Sum over all messages delivered by `add` and `skip`, ever."""
@@ -181,9 +183,12 @@ class Reassembly:
             self.buffered_bytes -= len(message) + FRAGMENT_OVERHEAD * len(run.parts)
             self.delivered_bytes += len(message)
             out.append(MessageReceived(stream_id, run.ppid, message))
+            if not stream.by_start:
+                self._loose.pop(stream_id, None)
         else:
             stream.by_start[run.start] = run
             stream.by_end[run.end] = run
+            self._loose[stream_id] = stream
 
     def skip(self, cumulative: int, streams: Iterable[tuple[int, int]], out: list[AssociationEvent]) -> None:
         """FORWARD TSN: the sender gave up what lies at or below `cumulative`, and these (stream, sequence number)."""
@@ -205,16 +210,18 @@ class Reassembly:
                         self.buffered_bytes -= message.size()
             stream.next_ssn = (ssn + 1) & _SSN_MASK
             self._deliver_ordered(stream, stream_id, out)
-        for stream in self.streams.values():
-            if stream.by_start:
-                for run in [run for run in stream.by_start.values() if run.start <= cumulative]:
-                    del stream.by_start[run.start], stream.by_end[run.end]
-                    self.buffered_bytes -= run.size()
+        for stream_id, stream in list(self._loose.items()):
+            for run in [run for run in stream.by_start.values() if run.start <= cumulative]:
+                del stream.by_start[run.start], stream.by_end[run.end]
+                self.buffered_bytes -= run.size()
+            if not stream.by_start:
+                del self._loose[stream_id]
 
     def reset(self, stream_ids: Iterable[int]) -> None:
         """The peer reset these streams: what is incomplete there never will be complete."""
         for stream_id in stream_ids:
             stream = self.streams.pop(stream_id, None)
+            self._loose.pop(stream_id, None)
             if stream is not None:
                 self.buffered_bytes -= sum(message.size() for message in stream.waiting.values())
                 self.buffered_bytes -= sum(run.size() for run in stream.by_start.values())

@@ -207,7 +207,7 @@ class Transmission(AssociationCore):
         while (sent := out.peek_lost(now)) is not None:
             # One packet of fast retransmissions leaves whatever the window says; so does one after a time-out, when
             # nothing is in flight.
-            if out.flight >= window and not free and out.flight:
+            if out.flight and not free and out.flight + sent.size > window:
                 break
             if size + sent.size > mtu and parts:
                 packets.append(self._seal(None, b"".join(parts)))
