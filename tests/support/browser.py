@@ -93,6 +93,7 @@ _FIREFOX_PREFERENCES: Final[dict[str, bool | int | str]] = {
     "network.captive-portal-service.enabled": False,
     "network.connectivity-service.enabled": False,
     "network.dns.disablePrefetch": True,
+    "network.manage-offline-status": False,  # without a default route it now and then believes itself offline
     "network.prefetch-next": False,
     "services.settings.server": "data:,#remote-settings-dummy/v1",
     "toolkit.telemetry.enabled": False,
