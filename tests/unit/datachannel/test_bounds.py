@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import tracemalloc
-from types import FrameType
-from typing import Any
 
 import pytest
 
+from tests.support.calls import count_calls
 from tests.unit.datachannel.fake import ACK, OPEN, Bench, accepted, opened
 from webrtc_stack import sctp
 from webrtc_stack.base import SeededEntropy, random_below
@@ -91,22 +89,6 @@ def test_opening_and_closing_over_and_over_does_not_make_it_grow() -> None:
     assert growth < 1 << 16
 
 
-def _python_calls(function: Any, *arguments: Any) -> int:
-    """How many Python frames are entered, the one of `function` included."""
-    count = 0
-
-    def note(frame: FrameType, event: str, argument: Any) -> None:
-        nonlocal count
-        count += event == "call"
-
-    sys.setprofile(note)
-    try:
-        function(*arguments)
-    finally:
-        sys.setprofile(None)
-    return count
-
-
 @pytest.mark.parametrize("ppid", [51, 53])
 def test_a_received_message_costs_no_python_call_of_its_own(ppid: int) -> None:
     bench = Bench()
@@ -116,7 +98,7 @@ def test_a_received_message_costs_no_python_call_of_its_own(ppid: int) -> None:
     calls = []
     for count in (10, 1010):
         bench.fake.happen(*[sctp.MessageReceived(stream_id, ppid, b"message")] * count)
-        calls.append(_python_calls(bench.channels.receive, b"", 0.0))
+        calls.append(count_calls(bench.channels.receive, b"", 0.0).python)
         assert len(bench.channels.poll_events()) == count
     assert calls[0] == calls[1]
 
@@ -125,5 +107,5 @@ def test_a_received_message_costs_no_python_call_of_its_own(ppid: int) -> None:
 def test_a_sent_message_costs_one_python_call_above_the_association(message: str | bytes) -> None:
     bench = Bench()
     handle, _ = opened(bench)
-    of_the_fake = _python_calls(bench.fake.send, 0, 53, b"message", 0.0)
-    assert _python_calls(bench.channels.send, handle, message, 0.0) == 1 + of_the_fake
+    of_the_fake = count_calls(bench.fake.send, 0, 53, b"message", 0.0).python
+    assert count_calls(bench.channels.send, handle, message, 0.0).python == 1 + of_the_fake

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.support import vectors
+from tests.support.calls import count_calls
 from tests.support.dtls_peers import EXPORTER_LABEL, certificate, connected, endpoint, exchange, pair
 from webrtc_stack.base import NEVER, Fingerprint
 from webrtc_stack.dtls import (
@@ -531,25 +530,12 @@ def test_each_payload_is_a_datagram_and_the_poll_limit_is_kept() -> None:
 
 def test_a_record_costs_no_python_call_and_few_c_calls() -> None:
     client, server = connected()
-    calls = {"call": 0, "c_call": 0}
-
-    def count(frame: object, event: str, arg: object) -> None:
-        if event in calls:
-            calls[event] += 1
-
-    def counted(work: Callable[[], Any]) -> Any:
-        calls.update(call=0, c_call=0)
-        sys.setprofile(count)
-        try:
-            return work()
-        finally:
-            sys.setprofile(None)
-            assert calls["call"] <= 12, calls
-            assert calls["c_call"] <= 64 * 9 + 30, calls
-
     client.send_many([bytes(1200)] * 64, 1.0)
-    sent = counted(lambda: client.poll_transmits(1.0))
-    counted(lambda: server.receive_many(sent, 1.0))
+    sealing = count_calls(client.poll_transmits, 1.0)
+    opening = count_calls(server.receive_many, sealing.result, 1.0)
+    for calls in (sealing, opening):
+        assert calls.python <= 12
+        assert calls.native <= 64 * 9 + 30
     assert server.poll_events() == [DataReceived(bytes(1200))] * 64
 
 

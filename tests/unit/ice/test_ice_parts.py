@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import pytest
 
+from tests.support.calls import count_calls
 from webrtc_stack import stun
 from webrtc_stack.base import (
     NEVER,
@@ -324,19 +324,12 @@ def test_names_are_bounded_in_number_and_time() -> None:
 def test_an_idle_turn_costs_the_layer_above_a_handful_of_calls() -> None:
     agent = IceAgent(IceConfig(entropy=SeededEntropy(1)))
     agent.add_local(Address("10.0.0.1", 4000), SocketId(1), 0.0)
-    calls = 0
-
-    def count(frame: Any, event: str, argument: Any) -> None:
-        nonlocal calls
-        calls += event == "call"
-
     path = agent._config.paths.intern(SocketId(1), Address("10.0.0.2", 5))
-    sys.setprofile(count)
-    try:
+
+    def turn() -> None:
         agent.poll_transmits(1.0)
         agent.poll_events()
         agent.next_timeout()
         agent.accepts(path)
-    finally:
-        sys.setprofile(None)
-    assert calls <= 12
+
+    assert count_calls(turn).python <= 12

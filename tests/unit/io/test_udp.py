@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.calls import count_calls
 from webrtc_stack.base import Address
 from webrtc_stack.errors import InvalidArgumentError
 from webrtc_stack.io import BurstSocket, Outgoing, Received, ReceivedLike, UdpConfig, kernel, segment
@@ -424,19 +424,12 @@ def test_calls_of_python_a_datagram_are_few() -> None:
     burst = [Outgoing(PEER, bytes(1000))] * 64
     rig.sock.inbox.append((bytes(64_000), _joined(1000), SOURCE))
     rig.send(1)
-    calls = 0
 
-    def count(frame: Any, event: str, argument: Any) -> None:
-        nonlocal calls
-        calls += event == "call" and "webrtc_stack/io" in frame.f_code.co_filename.replace("\\", "/")
-
-    previous = sys.getprofile()
-    sys.setprofile(count)
-    try:
+    def both_ways() -> None:
         rig.socket.send_burst(burst)
         rig.readable()
-    finally:
-        sys.setprofile(previous)
+
+    calls = count_calls(both_ways).python
     assert len(rig.bursts[0]) == 64
     assert 0 < calls <= 10
 

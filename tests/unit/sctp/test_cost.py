@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from types import FrameType
-from typing import Any
-
 import pytest
 
+from tests.support.calls import count_calls
 from tests.unit.sctp.pairs import Pair
 from webrtc_stack import sctp
-
-
-def _calls(function: Any, *arguments: Any) -> tuple[int, int]:
-    python = native = 0
-
-    def count(frame: FrameType, event: str, argument: Any) -> None:
-        nonlocal python, native
-        if event == "call":
-            python += 1
-        elif event == "c_call":
-            native += 1
-
-    sys.setprofile(count)
-    try:
-        function(*arguments)
-    finally:
-        sys.setprofile(None)
-    return python, native
 
 
 @pytest.mark.parametrize(
@@ -46,7 +25,7 @@ def test_python_calls_per_data_chunk(size: int, send_limit: float, receive_limit
         for _ in range(count):
             pair.left.send(1, 53, bytes(size), now)
 
-    calls, _ = _calls(send)
+    calls = count_calls(send).python
     assert calls / count <= 4, "calls per message in send"
     packets: list[bytes] = []
 
@@ -54,7 +33,7 @@ def test_python_calls_per_data_chunk(size: int, send_limit: float, receive_limit
         while burst := pair.left.poll_transmits(now):
             packets.extend(burst)
 
-    calls, _ = _calls(poll)
+    calls = count_calls(poll).python
     chunks = pair.left.counters.data_chunks_sent
     assert chunks >= count
     assert calls / chunks <= send_limit, f"{calls / chunks} calls per chunk sent"
@@ -64,7 +43,7 @@ def test_python_calls_per_data_chunk(size: int, send_limit: float, receive_limit
             pair.right.receive_many(packets[at : at + 64], now)
             pair.right.poll_transmits(now)
 
-    calls, _ = _calls(receive)
+    calls = count_calls(receive).python
     assert calls / chunks <= receive_limit, f"{calls / chunks} calls per chunk received"
     got = [event for event in pair.right.poll_events() if isinstance(event, sctp.MessageReceived)]
     assert len(got) == count
@@ -89,7 +68,7 @@ def test_an_acknowledgment_costs_what_it_newly_tells() -> None:
         packet = sctp.Packet(
             source_port=5000, destination_port=5000, verification_tag=pair.left._local_tag, chunks=(sack,)
         ).serialize()
-        costs.append(_calls(pair.left.receive, packet, pair.now))
+        costs.append(count_calls(pair.left.receive, packet, pair.now)[:2])
     assert costs[0] == costs[1]
 
 
