@@ -340,6 +340,8 @@ class PeerCore(MachineBase[Any]):
         """Opens a channel; options are those of `DataChannels.open_channel`. Errors: `UsageError`, `TooManyStreams`."""
         now = self._advance(now)
         self._check_open()
+        if self._transport.channels_closed:
+            raise InvalidStateError("the SCTP association has ended, and with it all channels; make a new peer connection")
         handle = self._transport.channels.open_channel(label, now, **options)
         self._wishes_data = True
         self._transport.pump(now)
