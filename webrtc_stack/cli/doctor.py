@@ -17,7 +17,7 @@ from .failures import has
 EXTRAS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "demo": ("the page of `webrtc-stack demo`", ("aiohttp", "rich", "zeroconf")),
     "mdns": ("browsers' hidden addresses (names ending in .local)", ("zeroconf",)),
-    "test": ("running the tests", ("pytest", "pytest-xdist", "hypothesis", "pyopenssl", "pylibsrtp")),
+    "test": ("running the tests", ("pytest", "pytest-xdist", "hypothesis", "pyopenssl", "pylibsrtp", "av")),
     "lint": ("checking the code", ("ruff", "mypy", "import-linter")),
     "interop": ("tests against another Python stack", ("aiortc", "uvloop")),
     "fuzz": ("coverage-guided fuzzing", ("atheris",)),
