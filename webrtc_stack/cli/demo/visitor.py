@@ -231,7 +231,8 @@ class Link:
         async for state in self.pc.connection_state.changes():
             if state == "connected" and self.connected is None:
                 self.connected = time.monotonic()
-            reason = self.pc.connection_state.reason
+            # The reason belongs to the newest state; this loop may be behind it.
+            reason = self.pc.connection_state.reason if state == self.pc.connection_state.value else ""
             self.demo.say(self.visitor.name, f"{state}{f': {reason}' if reason else ''}")
 
     async def _send_panels(self) -> None:
