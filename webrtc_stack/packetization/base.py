@@ -77,8 +77,8 @@ class DepacketizerConfig:
     trace: Trace = NO_TRACE
 
     def __post_init__(self) -> None:
-        if not 0 <= self.reorder_packets <= 4096:
-            raise InvalidArgumentError(f"reorder_packets is {self.reorder_packets}, allowed are 0 to 4096")
+        if not 0 <= self.reorder_packets <= 1024:
+            raise InvalidArgumentError(f"reorder_packets is {self.reorder_packets}, allowed are 0 to 1024")
         if self.reorder_time <= 0 or self.max_frame_bytes < 1 or self.max_frame_packets < 1:
             raise InvalidArgumentError("reorder_time, max_frame_bytes and max_frame_packets must be above 0")
 
@@ -117,6 +117,11 @@ class Depacketizer(ABC):
     @abstractmethod
     def push(self, packet: RtpPacketLike) -> list[EncodedFrame]:
         """Takes one packet, in any order, and returns the frames that are complete by it. Never raises."""
+
+    @property
+    def needs_keyframe(self) -> bool:
+        """True from a loss until a frame comes that does not depend on it: time to ask the sender for a key frame."""
+        return False
 
     def flush(self) -> list[EncodedFrame]:
         """Gives up on whatever is missing and returns the complete frames that waited for it."""

@@ -1,0 +1,43 @@
+"""NAL units in a byte stream (Annex B), as H.264 and H.265 have them alike.
+
+Spec: ITU-T H.264 and H.265, annex B.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..errors import InvalidArgumentError
+
+START_CODE: Final = b"\x00\x00\x00\x01"
+_SHORT_START_CODE: Final = b"\x00\x00\x01"
+
+
+def split_annex_b(stream: bytes) -> list[bytes]:
+    """The NAL units of a byte stream, without start codes and the zeros around them.
+
+    Errors: `InvalidArgumentError` if the stream does not begin with a start code, or holds no unit.
+    """
+    at = stream.find(_SHORT_START_CODE)
+    if at < 0 or stream.count(0, 0, at) != at:
+        raise InvalidArgumentError("the frame does not begin with a start code; it must be an Annex B byte stream")
+    units = []
+    at += 3
+    while True:
+        end = stream.find(_SHORT_START_CODE, at)
+        unit = stream[at:] if end < 0 else stream[at:end]
+        if unit and not unit[-1]:
+            unit = unit.rstrip(b"\x00")  # zeros behind a unit belong to the byte stream
+        if unit:
+            units.append(unit)
+        if end < 0:
+            break
+        at = end + 3
+    if not units:
+        raise InvalidArgumentError("the frame holds no NAL unit")
+    return units
+
+
+def join_annex_b(units: list[bytes]) -> bytes:
+    """A byte stream of NAL units, each behind a four-byte start code."""
+    return START_CODE + START_CODE.join(units)
