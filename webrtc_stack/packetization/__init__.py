@@ -1,5 +1,6 @@
 """Payload formats: frames to RTP payloads and back. See README.md."""
 
+from .av1 import Av1Facts
 from .base import (
     DEFAULT_DEPACKETIZER_CONFIG,
     DEFAULT_MAX_PAYLOAD_BYTES,
@@ -11,18 +12,39 @@ from .base import (
     PayloadFormat,
     RtpPacketLike,
 )
+from .h264 import H264Facts
+from .h264_profile import H264Profile, ProfileLevelId, answer_profile_level_id, same_h264_format
+from .h265 import H265Facts
 from .registry import encoding_names, payload_format
+from .vp8 import Vp8Descriptor, Vp8Facts
+from .vp9 import Vp9Facts
+from .vp9_descriptor import Vp9Descriptor, Vp9GroupPicture, Vp9ScalabilityStructure
+from .vp9_header import Vp9FrameHeader
 
 __all__ = [
     "DEFAULT_DEPACKETIZER_CONFIG",
     "DEFAULT_MAX_PAYLOAD_BYTES",
+    "Av1Facts",
     "Depacketizer",
     "DepacketizerConfig",
     "DepacketizerCounters",
     "EncodedFrame",
+    "H264Facts",
+    "H264Profile",
+    "H265Facts",
     "Packetizer",
     "PayloadFormat",
+    "ProfileLevelId",
     "RtpPacketLike",
+    "Vp8Descriptor",
+    "Vp8Facts",
+    "Vp9Descriptor",
+    "Vp9Facts",
+    "Vp9FrameHeader",
+    "Vp9GroupPicture",
+    "Vp9ScalabilityStructure",
+    "answer_profile_level_id",
     "encoding_names",
     "payload_format",
+    "same_h264_format",
 ]

@@ -24,7 +24,7 @@ from .base import (
     Packetizer,
     PayloadFormat,
 )
-from .nal import START_CODE, join_annex_b, split_annex_b
+from .nal import START_CODE, split_annex_b
 from .split import split_evenly
 
 IDR: Final = 5
@@ -276,15 +276,3 @@ class H264Format(PayloadFormat):
 
     def depacketizer(self, config: DepacketizerConfig = DEFAULT_DEPACKETIZER_CONFIG) -> H264Depacketizer:
         return H264Depacketizer(config, parameter_sets=self._parameter_sets)
-
-
-__all__ = [
-    "H264Depacketizer",
-    "H264Facts",
-    "H264Format",
-    "H264Packetizer",
-    "join_annex_b",
-    "join_units",
-    "parse_stap_a",
-    "split_annex_b",
-]

@@ -36,8 +36,3 @@ def split_annex_b(stream: bytes) -> list[bytes]:
     if not units:
         raise InvalidArgumentError("the frame holds no NAL unit")
     return units
-
-
-def join_annex_b(units: list[bytes]) -> bytes:
-    """A byte stream of NAL units, each behind a four-byte start code."""
-    return START_CODE + START_CODE.join(units)

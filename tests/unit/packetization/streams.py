@@ -55,7 +55,7 @@ def leb128(value: int) -> bytes:
 
 def av1_frame(key: bool, body: bytes) -> bytes:
     frame = b"\x32" + leb128(len(body) + 1) + (b"\x10" if key else b"\x30") + body
-    return b"\x0a\x0b\x00\x00\x00\x24\xc4\xff\xdf\x3f\xfe\xbc\x08" + frame if key else frame
+    return b"\x12\x00" + (b"\x0a\x0b\x00\x00\x00\x24\xc4\xff\xdf\x3f\xfe\xbc\x08" if key else b"") + frame
 
 
 FRAMES: dict[str, Callable[[bool, bytes], bytes]] = {
@@ -65,7 +65,7 @@ FRAMES: dict[str, Callable[[bool, bytes], bytes]] = {
     "H265": h265_frame,
     "AV1": av1_frame,
 }
-VIDEO = ["H264", "VP8"]
+VIDEO = sorted(FRAMES)
 
 
 def make_frames(name: str, sizes: Sequence[int], keys: Sequence[int] = (0,), seed: int = 1) -> list[bytes]:
