@@ -179,7 +179,7 @@ class RtpPacket:
         """The elements by identifier; always there, empty where the packet has none."""
         extensions = self._extensions
         if extensions is None:
-            extensions = self._extensions = HeaderExtensions.from_block(self._profile, self._block)
+            extensions = self._extensions = HeaderExtensions.of_packet(self._profile, self._block)
         return extensions
 
     @extensions.setter
@@ -199,12 +199,12 @@ class RtpPacket:
             return None
         extensions = self._extensions
         if extensions is None:
-            extensions = self.extensions
+            extensions = self._extensions = HeaderExtensions.of_packet(self._profile, self._block)
         data = extensions.get(found[0])
         if data is None:
             return None
         try:
-            return found[1].parse(data)
+            return found[1](data)
         except ParseError:
             return None  # a damaged extension is as good as none: the media behind it is still whole
 
@@ -212,27 +212,32 @@ class RtpPacket:
         """Writes the typed value of an extension; None takes it out.
 
         Errors: `InvalidStateError` without an `extension_map`, `InvalidArgumentError` when it lacks `uri`, or when the
-        value cannot be written.
+        value cannot be written; the packet is unchanged then.
         """
         mapping = self.extension_map
         if mapping is None:
             raise InvalidStateError("the packet has no extension map; give it one first")
         found = mapping.codecs.get(uri)
         if found is None:
-            raise InvalidArgumentError(f"the extension map has no identifier for {uri}")
-        identifier, codec = found
+            raise InvalidArgumentError(f"the extension map has no identifier for {uri}, or its value has no known form")
         extensions = self._extensions
         if extensions is None:
-            extensions = self.extensions
+            extensions = self._extensions = HeaderExtensions.of_packet(self._profile, self._block)
         if value is None:
-            if identifier in extensions:
-                del extensions[identifier]
+            if found[0] in extensions:
+                del extensions[found[0]]
             return
-        data = codec.serialize(value)
-        mapping.check_fits(identifier, data)
-        if mapping.two_byte and not extensions:
+        data = found[2](value)
+        if mapping.one_byte:
+            if not 0 < len(data) <= 16:
+                raise InvalidArgumentError(
+                    f"{len(data)} bytes do not fit the one-byte form (1 to 16); negotiate extmap-allow-mixed"
+                )
+        elif len(data) > 255:
+            raise InvalidArgumentError(f"an element has at most 255 bytes, not {len(data)}")
+        elif mapping.two_byte and not extensions:
             self._extensions = extensions = HeaderExtensions(two_byte=True)
-        extensions[identifier] = data
+        extensions.put(found[0], data)
 
     def _renumbered(self, target: ExtensionMap) -> HeaderExtensions:
         """The elements as another session numbers them. A block of another profile goes as it is."""

@@ -87,6 +87,15 @@ class HeaderExtensions:
         made._elements = None
         return made
 
+    @classmethod
+    def of_packet(cls, profile: int | None, data: bytes) -> HeaderExtensions:
+        """`from_block` for what a parsed packet holds: right by construction, so unchecked."""
+        made = cls.__new__(cls)
+        made._profile = profile
+        made._data = data
+        made._elements = None
+        return made
+
     @property
     def profile(self) -> int | None:
         """What stands in front of the block: 0xBEDE, 0x1000 to 0x100F, another number, or None for no block."""
@@ -159,17 +168,23 @@ class HeaderExtensions:
     def __getitem__(self, identifier: int) -> bytes:
         return self.elements[identifier]
 
+    def put(self, identifier: int, value: bytes) -> None:
+        """`self[identifier] = value` for an identifier and a size that were checked before."""
+        elements = self._elements
+        if elements is None:
+            elements = self._read()
+        profile = self._profile
+        if profile is not None and profile != ONE_BYTE_PROFILE and profile & 0xFFF0 != TWO_BYTE_PROFILE:
+            raise InvalidArgumentError(f"a block of profile {profile:#06x} has no elements")
+        elements[identifier] = value
+        self._data = None
+
     def __setitem__(self, identifier: int, value: bytes) -> None:
         if not 0 < identifier < 256 or (identifier == 15 and self._profile == ONE_BYTE_PROFILE):
             raise InvalidArgumentError(f"identifiers are 1 to 14, or 1 to 255 in the two-byte form, not {identifier}")
         if len(value) > 255:
             raise InvalidArgumentError(f"an element has at most 255 bytes, not {len(value)}")
-        profile = self._profile
-        if profile is not None and profile != ONE_BYTE_PROFILE and profile & 0xFFF0 != TWO_BYTE_PROFILE:
-            raise InvalidArgumentError(f"a block of profile {profile:#06x} has no elements")
-        elements = self._elements if self._elements is not None else self._read()
-        elements[identifier] = value
-        self._data = None
+        self.put(identifier, value)
 
     def __delitem__(self, identifier: int) -> None:
         elements = self._elements if self._elements is not None else self._read()

@@ -20,7 +20,7 @@ class ExtensionMap:
     not fit it cannot be set. `encrypted` are the identifiers negotiated under RFC 6904 (the `srtp` room wants them).
     """
 
-    __slots__ = ("allow_mixed", "by_uri", "codecs", "encrypted", "two_byte", "uris")
+    __slots__ = ("allow_mixed", "by_uri", "codecs", "encrypted", "one_byte", "two_byte", "uris")
 
     def __init__(
         self, ids: Mapping[int, str], *, allow_mixed: bool = False, encrypted: frozenset[int] = frozenset()
@@ -37,12 +37,13 @@ class ExtensionMap:
             uris[identifier] = str(uri)
         self.uris: Mapping[int, str] = uris
         self.by_uri: Mapping[str, int] = {uri: identifier for identifier, uri in reversed(uris.items())}
-        self.codecs: Mapping[str, tuple[int, Codec]] = {
-            uri: (identifier, CODECS[uri]) for uri, identifier in self.by_uri.items() if uri in CODECS
+        self.codecs: Mapping[str, tuple[int, *Codec]] = {
+            uri: (identifier, *CODECS[uri]) for uri, identifier in self.by_uri.items() if uri in CODECS
         }
         self.allow_mixed = allow_mixed
         self.encrypted = frozenset(hidden)
         self.two_byte = not allow_mixed and any(identifier > 14 for identifier in uris)
+        self.one_byte = not allow_mixed and not self.two_byte
 
     def id(self, uri: str) -> int | None:
         """The identifier of `uri`, or None if it was not negotiated. Of one that stands twice the first counts."""
@@ -51,13 +52,6 @@ class ExtensionMap:
     def uri(self, identifier: int) -> str | None:
         """The URI behind `identifier`, or None."""
         return self.uris.get(identifier)
-
-    def check_fits(self, identifier: int, value: bytes) -> None:
-        """Errors: `InvalidArgumentError` when a stream of the one-byte form cannot carry this value."""
-        if not (self.allow_mixed or self.two_byte) and not 0 < len(value) <= 16:
-            raise InvalidArgumentError(
-                f"{len(value)} bytes do not fit the one-byte form (1 to 16); negotiate extmap-allow-mixed"
-            )
 
     def __contains__(self, uri: object) -> bool:
         return uri in self.by_uri

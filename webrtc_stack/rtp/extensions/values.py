@@ -143,7 +143,10 @@ def parse_transport_cc(data: bytes) -> int:
 
 
 def serialize_transport_cc(value: int) -> bytes:
-    return in_range(value, 0, 0xFFFF, "a transport-wide sequence number").to_bytes(2, "big")
+    try:
+        return _U16.pack(value)  # once a packet: no call that is not needed
+    except struct.error:
+        raise InvalidArgumentError(f"a transport-wide sequence number is 0 to 65535, not {value}") from None
 
 
 def parse_transport_cc_02(data: bytes) -> TransportSequence:

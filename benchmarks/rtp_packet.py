@@ -1,0 +1,107 @@
+"""Parsing and writing an RTP packet with two header extensions, beside aiortc's, interleaved in one run.
+
+    python benchmarks/rtp_packet.py [--packets 20000] [--rounds 9]
+
+Three tasks, from what a forwarder does to what an endpoint does: the packet parsed and written as it is; both
+extensions read as typed values besides; and both set anew before it is written. aiortc does the work of the last two
+always, so its time is the same in each row but for reading attributes. The median of the rounds counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpParameters
+from aiortc.rtp import HeaderExtensionsMap
+from aiortc.rtp import RtpPacket as AiortcPacket
+
+from webrtc_stack.rtp import ExtensionMap, RtpPacket, Uri
+
+MAP = ExtensionMap({3: Uri.TRANSPORT_CC, 4: Uri.MID})
+DATA = bytes.fromhex("90e01234000102030a0b0c0dbede0002") + bytes.fromhex("3112344030000000") + bytes(1100)
+
+AIORTC_MAP = HeaderExtensionsMap()
+AIORTC_MAP.configure(
+    RTCRtpParameters(
+        headerExtensions=[RTCRtpHeaderExtensionParameters(id=number, uri=str(uri)) for number, uri in MAP.uris.items()]
+    )
+)
+
+
+def ours_plain(count: int) -> None:
+    for _ in range(count):
+        RtpPacket.parse(DATA, MAP).serialize()
+
+
+def ours_read(count: int) -> None:
+    for _ in range(count):
+        packet = RtpPacket.parse(DATA, MAP)
+        packet.get(Uri.TRANSPORT_CC)
+        packet.get(Uri.MID)
+        packet.serialize()
+
+
+def ours_set(count: int) -> None:
+    for number in range(count):
+        packet = RtpPacket.parse(DATA, MAP)
+        packet.get(Uri.TRANSPORT_CC)
+        packet.set(Uri.TRANSPORT_CC, number & 0xFFFF)
+        packet.set(Uri.MID, "1")
+        packet.serialize()
+
+
+def aiortc_plain(count: int) -> None:
+    for _ in range(count):
+        AiortcPacket.parse(DATA, AIORTC_MAP).serialize(AIORTC_MAP)
+
+
+def aiortc_read(count: int) -> None:
+    for _ in range(count):
+        packet = AiortcPacket.parse(DATA, AIORTC_MAP)
+        _ = packet.extensions.transport_sequence_number
+        _ = packet.extensions.mid
+        packet.serialize(AIORTC_MAP)
+
+
+def aiortc_set(count: int) -> None:
+    for number in range(count):
+        packet = AiortcPacket.parse(DATA, AIORTC_MAP)
+        _ = packet.extensions.transport_sequence_number
+        packet.extensions.transport_sequence_number = number & 0xFFFF
+        packet.extensions.mid = "1"
+        packet.serialize(AIORTC_MAP)
+
+
+TASKS: list[tuple[str, Callable[[int], None], Callable[[int], None]]] = [
+    ("parse, write", ours_plain, aiortc_plain),
+    ("parse, read two, write", ours_read, aiortc_read),
+    ("parse, read, set two, write", ours_set, aiortc_set),
+]
+
+
+def timed(task: Callable[[int], None], count: int) -> float:
+    began = time.process_time()
+    task(count)
+    return (time.process_time() - began) / count * 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--packets", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=9)
+    arguments = parser.parse_args()
+    print(f"{'task':30} {'ours us':>8} {'aiortc us':>10} {'ratio':>6}")
+    for name, ours, theirs in TASKS:
+        times: list[tuple[float, float]] = []
+        for _ in range(arguments.rounds):
+            times.append((timed(ours, arguments.packets), timed(theirs, arguments.packets)))
+        mine = statistics.median(pair[0] for pair in times)
+        other = statistics.median(pair[1] for pair in times)
+        print(f"{name:30} {mine:8.2f} {other:10.2f} {mine / other:6.2f}")
+
+
+if __name__ == "__main__":
+    main()
