@@ -63,9 +63,9 @@ def rtcp_keys(master_key: bytes, master_salt: bytes) -> SessionKeys:
 
 
 def header_keys(master_key: bytes, master_salt: bytes) -> SessionKeys:
-    """Keys of RFC 6904; its key stream is counter mode for every profile, so the salt is 14 bytes long."""
+    """Keys of RFC 6904. Its key stream is counter mode for every profile: the shorter salt of GCM is padded for it."""
     return SessionKeys(
         derive(master_key, master_salt, Label.RTP_HEADER_ENCRYPTION, len(master_key)),
-        derive(master_key, master_salt, Label.RTP_HEADER_SALT, COUNTER_MODE_SALT_BYTES),
+        derive(master_key, master_salt, Label.RTP_HEADER_SALT, len(master_salt)).ljust(COUNTER_MODE_SALT_BYTES, b"\0"),
         b"",
     )

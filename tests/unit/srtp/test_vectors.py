@@ -13,6 +13,7 @@ from webrtc_stack.srtp.transforms import ENCRYPTED, CounterMode, Gcm
 
 RFC = vectors.cases("srtp/srtp_rfc.json")
 LIBSRTP = vectors.cases("srtp/srtp_cryptex_mki.json")
+ELEMENTS = vectors.cases("srtp/header_extensions.json")
 BROWSERS = vectors.cases("srtp/browser_media.json")
 
 
@@ -93,6 +94,23 @@ def test_one_flipped_bit_anywhere_is_refused(case: dict[str, Any]) -> None:
         damaged[bit // 8] ^= 1 << bit % 8
         assert isinstance(unprotect([bytes(damaged)])[0], Refused), f"bit {bit}"
     assert unprotect([protected]) == [raw(case, "plain")]
+
+
+@pytest.mark.parametrize("case", ELEMENTS, ids=lambda case: str(case["id"]))
+def test_header_extension_elements_are_encrypted_as_libsrtp_does(case: dict[str, Any]) -> None:
+    sender, receiver = (
+        SrtpContext(
+            Profile[case["profile"]],
+            raw(case, "master_key"),
+            raw(case, "master_salt"),
+            encrypted_extensions=case["ids"],
+        )
+        for _ in range(2)
+    )
+    plain, protected = raw(case, "plain"), raw(case, "protected")
+    sealed = sender.protect(plain)
+    assert sealed[: len(sealed) - case["missing_bytes"]] == protected
+    assert receiver.unprotect(sealed) == plain
 
 
 class Exported:
