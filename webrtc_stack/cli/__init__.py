@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, str]] = {
     "demo": "open a page in your browser that talks to this process over WebRTC",
     "doctor": "show versions, what this machine offers, and what is missing",
     "pcap": "explain the packets of a capture file, one line each",
+    "rtp": "show the RTP streams of a recording, with loss and jitter",
     "sdp": "explain a session description in words",
     "trace": "show a trace file as a readable timeline",
 }

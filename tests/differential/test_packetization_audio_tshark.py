@@ -1,0 +1,71 @@
+"""The figures of `webrtc-stack rtp` against those of tshark for the same captures."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from webrtc_stack.base import Address, SeededEntropy, random_below
+from webrtc_stack.cli.rtp import read_recording, to_json
+from webrtc_stack.cli.rtp_streams import Overview
+from webrtc_stack.rtp import RtpPacket
+from webrtc_stack.trace import PacketKind, PacketLog
+
+
+def noisy_stream(seed: int) -> list[tuple[float, bytes]]:
+    """G.711 with losses and uneven delays; some overtake each other."""
+    entropy = SeededEntropy(seed)
+    packets = []
+    for number in range(300):
+        if number and random_below(entropy, 12) == 0:
+            continue
+        late = random_below(entropy, 30) / 1000
+        packet = RtpPacket(
+            payload_type=8,
+            sequence_number=(65_400 + number) & 0xFFFF,
+            timestamp=(1 << 32) - 10_000 + number * 160 & 0xFFFFFFFF,
+            ssrc=0xABCD0000 + seed,
+            payload=bytes(160),
+        )
+        packets.append((1 + number * 0.02 + late, packet.serialize()))
+    return sorted(packets)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_packets_losses_and_jitter_are_those_of_tshark(seed: int, tmp_path: Path) -> None:
+    program = shutil.which("tshark")
+    if program is None:
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail("tshark is not installed")
+        pytest.skip("tshark is not installed")
+    stream = io.BytesIO()
+    log = PacketLog(stream)
+    for time, data in noisy_stream(seed):
+        log.packet(
+            time, PacketKind.RTP, data, outgoing=True, local=Address("10.0.0.1", 4000), remote=Address("10.0.0.2", 5000)
+        )
+    path = tmp_path / "call.pcapng"
+    path.write_bytes(stream.getvalue())
+    command = [program, "-q", "-r", str(path), "-d", "udp.port==5000,rtp", "-z", "rtp,streams"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    row = re.search(
+        r"0x[0-9A-F]{8}\s.*?\s(\d+)\s+(-?\d+) \(.*?%\)\s+(?:-?[\d.]+\s+){3}(-?[\d.]+)\s+(-?[\d.]+)\s+(-?[\d.]+)",
+        done.stdout,
+    )
+    assert row is not None, done.stdout
+    recording = read_recording(path.read_bytes())
+    overview = Overview({})
+    for seen in recording.seen:
+        overview.add(seen)
+    (ours,) = to_json(overview, recording)["streams"]
+    assert ours["packets"] == int(row[1])
+    assert ours["lost"] == int(row[2])
+    assert ours["jitter_max_ms"] == pytest.approx(float(row[5]), abs=0.01)
+    assert ours["jitter_mean_ms"] == pytest.approx(float(row[4]), rel=0.02)
+    assert ours["reordered"] > 0
