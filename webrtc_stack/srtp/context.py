@@ -32,6 +32,8 @@ from .transforms import ENCRYPTED, Open, Seal
 from .window import INDEX_LIMIT, RTCP_INDEX_LIMIT, ReplayWindow
 
 _RTP: Final = Struct("!BxH4xI").unpack_from
+_RTP_LONG: Final = Struct("!BxH4xI2xH").unpack_from
+"""The same, and the length of a header extension if that follows at once (there are no CSRCs)."""
 _RTCP: Final = Struct("!4xI").unpack_from
 _WORD: Final = Struct("!I").unpack_from
 _Window = TypeVar("_Window", bound=ReplayWindow)
@@ -60,6 +62,7 @@ class SrtpContext:
 
     __slots__ = (
         "_allow_repeats",
+        "_heard",
         "_joining",
         "_keys",
         "_max_ssrcs",
@@ -108,6 +111,8 @@ class SrtpContext:
         self._allow_repeats = allow_repeats
         self._sent: dict[int, SendStream] = {}
         self._received: OrderedDict[int, ReceiveStream] = OrderedDict()
+        self._heard = -1
+        """The SSRC of the latest packet received, which is the last of `_received`."""
         self._rtcp_sent: dict[int, int] = {}
         self._rtcp_received: OrderedDict[int, ReplayWindow] = OrderedDict()
         self._joining: dict[int, int] = {}
@@ -223,73 +228,20 @@ class SrtpContext:
         changed then.
         Spec: RFC 3711 section 3.3.
         """
-        sealed = self._seal(rtp)
-        self.counters.rtp_protected += 1
-        return sealed
-
-    def protect_many(self, packets: Sequence[bytes]) -> list[bytes]:
-        """The same for a burst, all or nothing: if one packet raises, none was protected.
-
-        Errors: as `protect`.
-        Cost: packets of a stream that follow each other take the short way of this loop, everything else `_seal`.
-        """
-        sealed: list[bytes] = []
-        append = sealed.append
-        windows = self._sent
-        streams, joining = len(windows), self._joining.copy()
-        undo: list[tuple[SendStream, tuple[int, int, int]]] = []
-        window: SendStream | None = None
-        seal: Seal = _no_stream
-        latest = expected = index = -1
-        try:
-            for packet in packets:
-                size = len(packet)
-                if 12 <= size <= MAX_PACKET_BYTES:
-                    first, sequence, ssrc = _RTP(packet)
-                    if sequence == expected and ssrc == latest and first & 0xC0 == 0x80:
-                        head = header_end(packet, size) if first & 0x1F else 12
-                        if head <= size:
-                            append(seal(packet, head, index + 1))
-                            index += 1
-                            # 65536 at a rollover, which no packet has: the long way looks at the key limit.
-                            expected = (index & 0xFFFF) + 1
-                            continue
-                    if window is not None:
-                        window.top = index
-                    window = windows.get(ssrc)
-                    if window is not None:
-                        undo.append((window, window.state))
-                append(self._seal(packet))
-                window = windows[ssrc]
-                latest, index, seal = ssrc, window.top, window.seal
-                expected = (index & 0xFFFF) + 1
-        except BaseException:
-            for window, state in reversed(undo):
-                window.restore(state)
-            while len(windows) > streams:
-                windows.popitem()
-            self._joining.update(joining)
-            raise
-        if window is not None:
-            window.top = index
-        self.counters.rtp_protected += len(sealed)
-        return sealed
-
-    def _seal(self, packet: bytes) -> bytes:
-        """Protects one packet, wherever its sequence number lies."""
-        size = len(packet)
+        size = len(rtp)
         if not 12 <= size <= MAX_PACKET_BYTES:
             raise Refused.MALFORMED.error()
-        first, sequence, ssrc = _RTP(packet)
-        head = header_end(packet, size) if first & 0x1F else 12
-        if head > size or first & 0xC0 != 0x80:
+        first, sequence, ssrc = _RTP(rtp)
+        head = 12 if first & 0xDF == 0x80 else header_end(rtp, size)
+        if head > size:
             raise Refused.MALFORMED.error()
         window = self._sent.get(ssrc)
         joining = self._joining
         if window is not None and window.top & 0xFFFF == sequence - 1 and not joining:
             index = window.top + 1
-            sealed = window.seal(packet, head, index)
+            sealed = window.seal(rtp, head, index)
             window.top = index
+            self.counters.rtp_protected += 1
             return sealed
         if window is None:
             if len(self._sent) >= self._max_ssrcs:
@@ -299,10 +251,62 @@ class SrtpContext:
         refusal = window.refusal(index, INDEX_LIMIT)
         if refusal is not None and not (refusal is Refused.REPLAYED and self._allow_repeats):
             raise refusal.error()
-        sealed = window.seal(packet, head, index)
+        sealed = window.seal(rtp, head, index)
         window.accept(index)
         self._sent[ssrc] = window
         joining.pop(ssrc, None)
+        self.counters.rtp_protected += 1
+        return sealed
+
+    def protect_many(self, packets: Sequence[bytes]) -> list[bytes]:
+        """The same for a burst, all or nothing: if one packet raises, none was protected.
+
+        Errors: as `protect`.
+        Cost: packets of a stream that follow each other take the short way of this loop, everything else `protect`.
+        """
+        sealed: list[bytes] = []
+        append = sealed.append
+        windows = self._sent
+        streams, joining, counted = len(windows), self._joining.copy(), self.counters.rtp_protected
+        undo: list[tuple[SendStream, tuple[int, int, int]]] = []
+        window: SendStream | None = None
+        seal: Seal = _no_stream
+        latest = expected = index = -1
+        try:
+            for packet in packets:
+                size = len(packet)
+                if 16 <= size <= MAX_PACKET_BYTES:
+                    first, sequence, ssrc, words = _RTP_LONG(packet)
+                    if sequence == expected and ssrc == latest:
+                        kind = first & 0xDF  # whatever the padding bit is
+                        head = 12 if kind == 0x80 else 16 + 4 * words if kind == 0x90 else header_end(packet, size)
+                        if head <= size:
+                            append(seal(packet, head, index + 1))
+                            index += 1
+                            # 65536 at a rollover, which no packet has: the long way looks at the key limit.
+                            expected = (index & 0xFFFF) + 1
+                            continue
+                if window is not None:
+                    window.top = index
+                ssrc = int.from_bytes(packet[8:12], "big")
+                window = windows.get(ssrc)
+                if window is not None:
+                    undo.append((window, window.state))
+                append(self.protect(packet))
+                window = windows[ssrc]
+                latest, index, seal = ssrc, window.top, window.seal
+                expected = (index & 0xFFFF) + 1
+        except BaseException:
+            for window, state in reversed(undo):
+                window.restore(state)
+            while len(windows) > streams:
+                windows.popitem()
+            self._joining.update(joining)
+            self.counters.rtp_protected = counted
+            raise
+        if window is not None:
+            window.top = index
+        self.counters.rtp_protected = counted + len(sealed)
         return sealed
 
     # --- RTP in -----------------------------------------------------------------------------------------------------
@@ -338,9 +342,10 @@ class SrtpContext:
         for packet in packets:
             end = len(packet) - trailer
             if 12 <= end <= MAX_PACKET_BYTES:
-                first, sequence, ssrc = _RTP(packet)
-                if sequence == expected and ssrc == latest and first & 0xC0 == 0x80 and simple:
-                    head = header_end(packet, end) if first & 0x1F else 12
+                first, sequence, ssrc, words = _RTP_LONG(packet)  # the trailer makes every packet long enough
+                if sequence == expected and ssrc == latest and simple:
+                    kind = first & 0xDF
+                    head = 12 if kind == 0x80 else 16 + 4 * words if kind == 0x90 else header_end(packet, end)
                     if head <= end:
                         plain = open_(packet, head, index + 1)
                         if plain is None:
@@ -375,8 +380,8 @@ class SrtpContext:
         if not 12 <= end <= MAX_PACKET_BYTES:
             return Refused.MALFORMED
         first, sequence, ssrc = _RTP(packet)
-        head = header_end(packet, end) if first & 0x1F else 12
-        if head > end or first & 0xC0 != 0x80:
+        head = 12 if first & 0xDF == 0x80 else header_end(packet, end)
+        if head > end:
             return Refused.MALFORMED
         key: MasterKey | None = keys.current
         if keys.mki_bytes:
@@ -387,12 +392,13 @@ class SrtpContext:
         windows = self._received
         joining = self._joining
         window = windows.get(ssrc)
-        if window is None or window.key is not key:
-            open_ = key.rtp.opener(ssrc)
-        else:
+        in_order = window is not None and window.top & 0xFFFF == sequence - 1 and not joining
+        if window is not None and window.key is key:
             open_ = window.open
-        window = window or ReceiveStream(self._replay_window, key, open_)
-        if window.top & 0xFFFF == sequence - 1 and window.top >= 0 and not joining:
+        else:
+            open_ = key.rtp.opener(ssrc)
+            window = window or ReceiveStream(self._replay_window, key, open_)
+        if in_order:
             index = window.top + 1
         else:
             index = joining[ssrc] << 16 | sequence if ssrc in joining else window.guess(sequence)
@@ -405,14 +411,19 @@ class SrtpContext:
             return Refused.MALFORMED
         if plain is None:
             return Refused.BAD_TAG
-        window.accept(index)
-        window.key, window.open = key, open_
-        if ssrc in windows:
-            windows.move_to_end(ssrc)
+        if in_order:
+            window.top = index
         else:
-            self._admit_receiver(windows, ssrc, window)
-        if joining:
+            window.accept(index)
             joining.pop(ssrc, None)
+        if open_ is not window.open:
+            window.key, window.open = key, open_
+        if ssrc != self._heard:
+            self._heard = ssrc
+            if ssrc in windows:
+                windows.move_to_end(ssrc)
+            else:
+                self._admit_receiver(windows, ssrc, window)
         return plain
 
     def _refuse(self, reason: Refused) -> Refused:

@@ -12,8 +12,10 @@ MAX_PACKET_BYTES: Final = 65_535
 
 
 def header_end(packet: bytes, end: int) -> int:
-    """Where CSRCs and header extension end; more than `end` if the packet is shorter than they say."""
+    """Where CSRCs and header extension end; more than `end` if the packet is shorter than they say, or not RTP."""
     first = packet[0]
+    if first & 0xC0 != 0x80:
+        return end + 1
     head = 12 + 4 * (first & 0x0F)
     if not first & 0x10:
         return head
