@@ -170,3 +170,70 @@ def test_key_frames_tell_their_size() -> None:
 def test_h264_tells_the_profile_of_its_stream() -> None:
     frame = push_all(payload_format("H264").depacketizer(), packets_of("H264"))[0]
     assert frame.facts.profile_level_id == units_of("H264", encoded("H264")[0][0])[0][1:4].hex()
+
+
+# --- FFmpeg's own RTP muxer -----------------------------------------------------------------------------------------
+
+
+class PacketFile:
+    """A file object that keeps every write apart: FFmpeg flushes each RTP packet by itself."""
+
+    def __init__(self) -> None:
+        self.datagrams: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self.datagrams.append(bytes(data))
+        return len(data)
+
+
+def muxed(name: str) -> list[Packet]:
+    """The RTP packets that FFmpeg makes of the same encoded frames."""
+    sink = PacketFile()
+    container = av.open(sink, "w", format="rtp", options={"packetsize": "400", "strict": "experimental"})
+    encoder_name = ENCODERS[name][0]
+    sent, keys = encoded(name)
+    stream = container.add_stream(encoder_name, rate=30)
+    stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+    for index, data in enumerate(sent):
+        packet = av.Packet(data)
+        packet.stream = stream
+        packet.pts = packet.dts = index
+        packet.time_base = Fraction(1, 30)
+        packet.is_keyframe = index in keys
+        container.mux(packet)
+    container.close()
+    packets = []
+    for datagram in sink.datagrams:
+        if 192 <= datagram[1] < 224:
+            continue  # RTCP
+        sequence, timestamp = int.from_bytes(datagram[2:4], "big"), int.from_bytes(datagram[4:8], "big")
+        packets.append(Packet(sequence, timestamp, bool(datagram[1] & 0x80), datagram[12:]))
+    return packets
+
+
+def test_what_ffmpeg_packetizes_comes_out_unit_by_unit(name: str) -> None:
+    sent, keys = encoded(name)
+    packets = muxed(name)
+    depacketizer = payload_format(name).depacketizer()
+    frames = push_all(depacketizer, packets)
+    assert same(name, frames, sent)
+    assert [index for index, frame in enumerate(frames) if frame.keyframe] == keys
+    assert depacketizer.drops.total == 0
+
+
+def test_what_ffmpeg_packetizes_stays_whole_when_any_packet_is_lost_doubled_or_swapped(name: str) -> None:
+    sent, keys = encoded(name)
+    packets = muxed(name)
+    order = {one: index for index, one in enumerate(dict.fromkeys(packet.timestamp for packet in packets))}
+    assert len(order) == len(sent)
+    for at in range(len(packets)):
+        depacketizer = payload_format(name).depacketizer()
+        frames = push_all(depacketizer, packets[:at] + packets[at + 1 :]) + depacketizer.flush()
+        got = [order[frame.timestamp] for frame in frames]
+        broken = order[packets[at].timestamp]
+        assert same(name, frames, [sent[index] for index in got]), at
+        assert broken not in got
+        assert all(key in got for key in keys if key > broken), at
+        again = [*packets[: at + 2], packets[at], *packets[at + 2 :]]
+        again[at : at + 2] = again[at : at + 2][::-1]
+        assert same(name, push_all(payload_format(name).depacketizer(), again), sent), at

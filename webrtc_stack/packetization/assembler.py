@@ -129,6 +129,7 @@ class FrameAssembler(Depacketizer):
                 return frames
             # The first packet is inside a frame: the beginning may only have been overtaken.
             self._expected = (sequence - _REORDER_THRESHOLD) & 0xFFFF
+            self._timestamp = packet.timestamp
         self._take_out_of_order(packet, sequence, frames)
         return frames
 

@@ -220,7 +220,7 @@ class H264Depacketizer(FrameAssembler):
         found = KEY_START if IDR in inside or SPS in inside else START
         if kind in (SPS, ACCESS_UNIT_DELIMITER):
             return found
-        if kind in (SEI, PPS, IDR) and self._strict and (self._repeats_sps or not self._knows_sps):
+        if kind in (SEI, PPS, IDR) and (self._repeats_sps or (self._strict and not self._knows_sps)):
             return NO_START  # what comes before these in a key frame was lost
         if self._expected < 0 or kind in (SEI, PPS):
             return found

@@ -218,13 +218,13 @@ class H265Depacketizer(FrameAssembler):
         self._repeated: frozenset[int] = frozenset()
 
     def _start(self, payload: bytes) -> int:
-        if len(payload) < 3:
+        if len(payload) < 2:
             return NO_START
         kind = payload[0] >> 1 & 0x3F
         slice_at = 2
         inside: tuple[int, ...] = (kind,)
         if kind == _FU:
-            if not payload[2] & _START_BIT:
+            if len(payload) < 3 or not payload[2] & _START_BIT:
                 return NO_START
             kind = payload[2] & 0x3F
             inside = (kind,)
@@ -244,7 +244,7 @@ class H265Depacketizer(FrameAssembler):
         irap = _is_irap(kind)
         if kind in (SPS, PPS, PREFIX_SEI) or irap:
             before = VPS if kind == SPS else SPS
-            if self._strict and (before in self._repeated or before not in self._known):
+            if before in self._repeated or (self._strict and before not in self._known):
                 return NO_START
             if not irap:
                 return found
