@@ -44,6 +44,9 @@ class AudioPacketizer(Packetizer):
 class OrderedDepacketizer(Depacketizer):
     """Packets in order, each once; `_frames` turns one payload into frames."""
 
+    bridges_gaps = False
+    """Whether a packet may hold what others carried: then `_bridges` is asked."""
+
     def __init__(self, config: DepacketizerConfig, clock_rate: int) -> None:
         self.config = config
         self.counters = DepacketizerCounters()
@@ -126,16 +129,22 @@ class OrderedDepacketizer(Depacketizer):
         self._advance(frames)
         held = self._held
         while held:
-            first = min(held, key=self._distance)
-            gap = self._distance(first)
-            if not self._bridges(held[first], gap + self._missing):
-                reach = self._distance(self._newest)
-                if reach <= self._window:
-                    elapsed = (self._newest_timestamp - self._timestamp) & 0xFFFFFFFF
-                    if reach < _REORDER_THRESHOLD or not self._time_limit < elapsed < 0x80000000:
-                        return
+            if not self._overdue():
+                if not self.bridges_gaps:
+                    return
+                first = min(held, key=self._distance)
+                if not self._bridges(held[first], self._distance(first) + self._missing):
+                    return
             self._skip_gap()
             self._advance(frames)
+
+    def _overdue(self) -> bool:
+        """Whether what is missing has been waited for long enough."""
+        reach = self._distance(self._newest)
+        if reach > self._window:
+            return True
+        elapsed = (self._newest_timestamp - self._timestamp) & 0xFFFFFFFF
+        return reach >= _REORDER_THRESHOLD and self._time_limit < elapsed < 0x80000000
 
     def _distance(self, sequence: int) -> int:
         return (sequence - self._expected) & 0xFFFF

@@ -175,6 +175,8 @@ class RedPacketizer(AudioPacketizer):
 class RedDepacketizer(OrderedDepacketizer):
     """Gives the payloads inside, each once and in order, with `RedFacts`; lost ones from their copies."""
 
+    bridges_gaps = True
+
     def __init__(self, config: DepacketizerConfig, clock_rate: int) -> None:
         super().__init__(config, clock_rate)
         self._last_timestamp: int | None = None

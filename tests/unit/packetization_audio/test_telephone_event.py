@@ -13,18 +13,20 @@ from webrtc_stack.packetization import payload_format
 from webrtc_stack.packetization.telephone_event import (
     DTMF,
     EventEnded,
-    EventPacket,
     EventStarted,
     TelephoneEvent,
     TelephoneEventFormat,
     TelephoneEventReceiver,
+    event_of,
+    format_event_ranges,
+    parse_event_ranges,
+)
+from webrtc_stack.packetization.telephone_event_sender import (
+    EventPacket,
     TelephoneEventSender,
     TelephoneEventSenderConfig,
     TonesFinished,
     ToneStarted,
-    event_of,
-    format_event_ranges,
-    parse_event_ranges,
 )
 from webrtc_stack.rtp import RtpPacket
 
