@@ -56,7 +56,7 @@ class SctpConfig:
     """Above it the window stops growing: a path without loss would let it grow without end."""
     max_burst_packets: int = 10
     """Packets beyond those just acknowledged that one SACK (or the end of idleness) may release: the initial window.
-    RFC 9260 section 6.1 suggests 4, which assumes an acknowledgment for every second packet; ours covers a burst."""
+    RFC 9260 section 6.1 suggests 4, which assumes one acknowledgment at a time; drivers bring several together."""
     max_outstanding_chunks: int = 32_000
     """Gap blocks and stream sequence numbers have 16 bits: with fewer than 2**15 chunks in flight neither is
     ambiguous."""

@@ -3,8 +3,8 @@
 Spec: RFC 9260 section 7.2 (slow start, avoidance, fast recovery, idle decay) and section 6.1 D (bursts).
 
 Differences, on purpose:
-* Slow start grows by the bytes acknowledged, not by one MTU a SACK: one SACK of ours answers a whole burst, so a limit
-  per SACK would depend on how the driver batches. What it may release at once is bounded by the burst ceiling.
+* Slow start grows by the bytes acknowledged, not by one MTU a SACK: a limit per SACK would depend on how the peer's
+  driver batches. What it may release at once is bounded by the burst ceiling.
 * The burst ceiling moves with the acknowledged bytes for the same reason; it never lowers `cwnd` itself.
 * The window grows only while it is what limits sending (congestion window validation, RFC 7661 in spirit).
 """
@@ -19,6 +19,8 @@ class Congestion:
 
     __slots__ = (
         "_burst",
+        "_burst_flight",
+        "_burst_used_up",
         "_initial",
         "_maximum",
         "_minimum",
@@ -47,6 +49,8 @@ class Congestion:
         self.ceiling = self._burst
         """No more than this may be in flight until the next acknowledgment."""
         self.last_sent: Instant = 0.0
+        self._burst_flight = 0
+        self._burst_used_up = False
 
     def limit_slow_start(self, peer_window: int) -> None:
         """`ssthresh` begins at what the peer can take (RFC 9260 section 7.2.1)."""
@@ -57,15 +61,25 @@ class Congestion:
         """How much may be in flight now."""
         return self.cwnd if self.cwnd < self.ceiling else self.ceiling
 
+    def begin_burst(self, flight: int) -> None:
+        """The first packets since we could send are about to be taken.
+
+        All SACKs up to the next poll are one permission: one by one the later ones would look like a window that is
+        not used, and release a burst for two packets only.
+        """
+        self._burst_flight = flight
+        self._burst_used_up = flight + self._mtu >= self.cwnd
+
     def on_sack(self, acked: int, flight_before: int, cumulative_tsn: int, advanced: bool) -> None:
         """`acked` bytes left the network for good; `flight_before` were in it until then."""
-        self.ceiling = flight_before + self._burst
+        self.ceiling = max(flight_before, self._burst_flight) + self._burst
         if self.recovery_exit is not None:
             if cumulative_tsn >= self.recovery_exit:
                 self.recovery_exit = None
             return
         # Validation: a window that was not used up says nothing about a larger one.
-        if not acked or not advanced or flight_before + self._mtu < self.cwnd or self.cwnd >= self._maximum:
+        used_up = self._burst_used_up or flight_before + self._mtu >= self.cwnd
+        if not (acked and advanced and used_up) or self.cwnd >= self._maximum:
             return
         if self.cwnd <= self.ssthresh:
             self.cwnd = min(self.cwnd + acked, self._maximum)

@@ -119,6 +119,10 @@ class AssociationCore(MachineBase[AssociationEvent]):
             maximum_bytes=config.max_cwnd_bytes,
         )
         self._peer_window = 0
+        self._polled = True
+        """Packets could leave since the last ones came: what comes now is a new burst to the congestion window."""
+        self._early_sacks: deque[bytes] = deque()
+        """Acknowledgments within a burst, each a packet of its own."""
         self._unacked_packets = 0
         """Packets with DATA since the last SACK."""
         self._ack_now = False
@@ -215,6 +219,7 @@ class AssociationCore(MachineBase[AssociationEvent]):
         self._tell_buffered()
         self._enter(State.ENDED, now)
         self._replies.clear()
+        self._early_sacks.clear()
         if last is not None and last_tag is not None:
             self._replies.append((self._header(last_tag), last))
         elif last is not None and self._peer_tag:

@@ -42,6 +42,7 @@ class Transmission(AssociationCore):
         now = self._advance(now)
         if not self._dirty or limit <= 0:
             return []
+        self._polled = True
         packets: list[bytes] = []
         parts: list[bytes] = []
         replies = self._replies
@@ -51,6 +52,9 @@ class Transmission(AssociationCore):
             self._init_due = False
             replies.append((self._header(0), self._init_chunk))
             self._deadlines.set(Timer.T1, now + self._rto.rto)
+        early = self._early_sacks
+        while early and len(packets) < limit:
+            packets.append(self._seal(None, early.popleft()))
         while replies and len(packets) < limit:
             header, chunk = replies[0]
             if header is None and size + len(chunk) <= mtu:

@@ -11,7 +11,7 @@ from webrtc_stack import sctp
 
 @pytest.mark.parametrize(
     ("size", "send_limit", "receive_limit"),
-    [(65_536, 2.5, 4.5), (1100, 4.0, 5.0), (64, 3.0, 3.0)],
+    [(65_536, 2.5, 5.5), (1100, 4.0, 5.5), (64, 3.0, 3.0)],
     ids=["64 KiB", "one packet", "64 B"],
 )
 def test_python_calls_per_data_chunk(size: int, send_limit: float, receive_limit: float) -> None:
@@ -72,17 +72,38 @@ def test_an_acknowledgment_costs_what_it_newly_tells() -> None:
     assert costs[0] == costs[1]
 
 
-def test_one_burst_is_acknowledged_once() -> None:
+@pytest.mark.parametrize("size", [4, 10, 16, 52])
+def test_a_burst_is_acknowledged_often_enough_for_a_sender_of_four_packets_an_answer(size: int) -> None:
+    """dcsctp sends at most four packets for each that arrives; with fewer answers than these it would starve."""
     pair = Pair(keep_log=False, initial_cwnd_packets=100, max_burst_packets=100)
     pair.run(1)
-    pair.left.send(1, 53, bytes(60_000), pair.now)
-    burst = pair.left.poll_transmits(pair.now)
-    assert len(burst) > 50
+    pair.left.send(1, 53, bytes(70_000), pair.now)
+    burst = pair.left.poll_transmits(pair.now)[:size]
+    assert len(burst) == size
+    before = pair.right._tracker.cumulative
     pair.right.receive_many(burst, pair.now)
-    answer = pair.right.poll_transmits(pair.now)
-    assert len(answer) == 1
-    (sack,) = sctp.Packet.parse(answer[0]).chunks
-    assert isinstance(sack, sctp.SackChunk)
+    answers = pair.right.poll_transmits(pair.now)
+    acknowledged = []
+    for answer in answers:
+        (sack,) = sctp.Packet.parse(answer).chunks
+        assert isinstance(sack, sctp.SackChunk)
+        acknowledged.append(sack.cumulative_tsn_ack - (before & 0xFFFFFFFF))
+    assert acknowledged == sorted(set(acknowledged))
+    assert acknowledged[-1] == size
+    assert size / 4 < len(answers) <= size / 2
+    assert len({len(answer) for answer in answers}) == 1, "equal sizes leave in one segmented call"
+
+
+def test_several_acknowledgments_of_one_burst_release_what_they_acknowledge_together() -> None:
+    pair = Pair(keep_log=False, initial_cwnd_packets=40, max_burst_packets=40)
+    pair.run(1)
+    pair.left.send(1, 53, bytes(400_000), pair.now)
+    burst = pair.left.poll_transmits(pair.now)
+    cwnd = pair.left.snapshot().cwnd
+    pair.right.receive_many(burst, pair.now)
+    pair.left.receive_many(pair.right.poll_transmits(pair.now), pair.now)
+    assert pair.left.snapshot().cwnd > 1.9 * cwnd, "the window was used up, so it doubles"
+    assert len(pair.left.poll_transmits(pair.now, 200)) > 1.9 * len(burst) > 70
 
 
 def test_small_messages_share_packets_and_the_acknowledgment_rides_along() -> None:
