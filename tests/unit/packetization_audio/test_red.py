@@ -124,6 +124,16 @@ def test_more_losses_than_copies_leave_a_gap_that_is_told() -> None:
     assert [frame.follows_loss for frame in frames] == [True, False, False]
 
 
+def test_no_more_copies_are_believed_than_packets_are_missing() -> None:
+    depacketizer = RedDepacketizer(DepacketizerConfig(), 48_000)
+    depacketizer.push(RtpPacket(sequence_number=0, timestamp=0, payload=write_red([RedBlock(111, 0, b"first")])))
+    blocks = [RedBlock(111, offset, b"copy %d" % offset) for offset in (900, 600, 300)]
+    payload = write_red([*blocks, RedBlock(111, 0, b"own")])
+    frames = depacketizer.push(RtpPacket(sequence_number=2, timestamp=1000, payload=payload))
+    assert [frame.data for frame in frames] == [b"copy 300", b"own"]
+    assert depacketizer.push(RtpPacket(sequence_number=3, timestamp=2000, payload=payload))[0].data == b"own"
+
+
 def test_nothing_is_made_up_where_nothing_was_lost() -> None:
     assert received(stream(20, distances=(1, 2, 3))) == [(number, False) for number in range(20)]
 
