@@ -28,6 +28,7 @@ Spec: none governs this; RFC 3550 section 6.4.1 and A.8 define the jitter report
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, NamedTuple
@@ -39,6 +40,9 @@ from ..extensions import PlayoutDelay
 
 _HEAVY: Final = 1e12
 """Weight at which the histogram is scaled down, long before a float loses small ones."""
+
+_REMEMBERED: Final = 64
+"""Ranges given up that are remembered, to tell a late item from a duplicate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +112,9 @@ class Pushed(Enum):
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
+    """It is here, or was played, already; also one that overlaps another."""
     LATE = "late"
-    """Its place was given up, or passed, already."""
+    """Its place was given up already, or lies before the first one played."""
     FULL = "full"
 
 
@@ -185,10 +190,12 @@ class JitterBuffer:
         "_delay_at",
         "_estimator",
         "_firsts",
+        "_given_up",
         "_held",
         "_max_delay",
         "_min_delay",
         "_next_index",
+        "_origin",
         "_repair_delay",
         "_started",
         "_sync_delay",
@@ -206,6 +213,8 @@ class JitterBuffer:
         self._firsts: list[int] = []
         self._held: dict[int, _Held] = {}
         self._next_index: int | None = None
+        self._origin: int | None = None
+        self._given_up: deque[Lost] = deque(maxlen=_REMEMBERED)
         self._started = False
         self._timestamps = Unwrapper(32)
         self._estimator = DelayEstimator(config)
@@ -318,8 +327,7 @@ class JitterBuffer:
             raise InvalidArgumentError(f"an item of the indexes {item.first} to {item.last}")
         next_index = self._next_index
         if next_index is not None and item.first < next_index and (self._started or item.last >= next_index):
-            self.counters.late += 1
-            return Pushed.LATE
+            return self._passed(item, now, repaired=repaired)
         place = bisect_left(self._firsts, item.first)
         if self._overlaps(item, place):
             self.counters.duplicates += 1
@@ -335,6 +343,22 @@ class JitterBuffer:
             self._next_index = item.first
         self._move_delay(now)
         return Pushed.ACCEPTED
+
+    def _passed(self, item: Item, now: Instant, *, repaired: bool) -> Pushed:
+        """An item behind the playout. One that was given up still tells how late the path can be: were it not measured,
+        the delay would never grow to catch the next one."""
+        origin = item.first if self._origin is None else self._origin
+        given_up = any(lost.first <= item.first <= lost.last for lost in self._given_up)
+        if not given_up and item.first >= origin:
+            self.counters.duplicates += 1
+            return Pushed.DUPLICATE
+        self.counters.late += 1
+        if given_up and not repaired:
+            media_time = self._timestamps.unwrap(item.timestamp) / self._config.clock_rate
+            if abs(now - media_time - self._base()) <= self._config.reset_after:
+                self._measure(now - media_time, now, estimate=True)
+                self._move_delay(now)
+        return Pushed.LATE
 
     def _overlaps(self, item: Item, place: int) -> bool:
         firsts = self._firsts
@@ -365,8 +389,10 @@ class JitterBuffer:
             due = self._due_at(held)
             if due > now:
                 break
-            self._started = True
             next_index = first if self._next_index is None else self._next_index
+            if not self._started:
+                self._started = True
+                self._origin = next_index
             if first > next_index:
                 self._give_up(next_index, first - 1, now)
                 found.append(Lost(next_index, first - 1))
@@ -383,6 +409,7 @@ class JitterBuffer:
         return found
 
     def _give_up(self, first: int, last: int, now: Instant) -> None:
+        self._given_up.append(Lost(first, last))
         count = last - first + 1
         if count > self._config.restart_gap:
             self.counters.restarts += 1
@@ -394,9 +421,13 @@ class JitterBuffer:
     def flush(self) -> list[Item]:
         """Empties the buffer: what it held, in order and at once. It goes on behind it."""
         items = [self._held[first].item for first in self._firsts]
-        if items:
-            self._next_index = items[-1].last + 1
-            self._started = True
+        for item in items:
+            if self._next_index is not None and item.first > self._next_index:
+                self._given_up.append(Lost(self._next_index, item.first - 1))
+            if not self._started:
+                self._started = True
+                self._origin = item.first
+            self._next_index = item.last + 1
         self._firsts.clear()
         self._held.clear()
         return [item for item in items if item.data is not None]

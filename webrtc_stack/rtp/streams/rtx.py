@@ -130,7 +130,7 @@ class RtxSender:
 
     def __init__(self, config: RtxConfig, history: SentHistory | None = None) -> None:
         self._config = config
-        self.history = history or SentHistory()
+        self.history = SentHistory() if history is None else history
         self.sequence_number = random_u16(config.entropy.fork(f"rtx {config.ssrc}")) & 0x7FFF
         self.packets_sent = 0
         self.bytes_sent = 0

@@ -1,0 +1,109 @@
+"""Nothing grows: many packets with hostile numbers, and tables stay at their limits."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+
+from webrtc_stack.base import SeededEntropy
+from webrtc_stack.rtp import RtpPacket, rtcp
+from webrtc_stack.rtp.extensions import TransportSequence
+from webrtc_stack.rtp.streams import (
+    CcfbConfig,
+    CcfbReceiver,
+    CcfbSender,
+    HistoryConfig,
+    Item,
+    JitterBuffer,
+    JitterBufferConfig,
+    KeyframeConfig,
+    KeyframeDemand,
+    NackConfig,
+    NackGenerator,
+    Receivers,
+    ReceiversConfig,
+    RtxConfig,
+    RtxSender,
+    SentHistory,
+    TwccConfig,
+    TwccReceiver,
+    TwccSender,
+    Verdict,
+)
+
+
+class Session:
+    """Every part that the network can fill, with small limits, never polled."""
+
+    def __init__(self) -> None:
+        self.table = Receivers(ReceiversConfig(max_unexpected=8, unexpected_timeout=0.01, max_conflicts=4))
+        self.table.set_own([0])
+        self.nacks = NackGenerator(NackConfig(max_missing=100))
+        self.twcc = TwccReceiver(TwccConfig(max_pending=100, history=50))
+        self.ccfb = CcfbReceiver(CcfbConfig(max_streams=4, max_pending=50))
+        self.ccfb_sender = CcfbSender(CcfbConfig(max_streams=4, max_in_flight=50))
+        self.twcc_sender = TwccSender(TwccConfig(max_in_flight=50))
+        self.buffer = JitterBuffer(JitterBufferConfig(max_items=50))
+        rtx = RtxConfig(ssrc=2, payload_types={0: 97})
+        self.rtx = RtxSender(rtx, SentHistory(HistoryConfig(max_packets=50)))
+        self.demand = KeyframeDemand(1, KeyframeConfig(max_requesters=8))
+
+    def feed(self, chance: bytes, now: float) -> None:
+        ssrc, number, small = chance[0], int.from_bytes(chance[1:3], "big"), chance[3] & 7
+        timestamp = int.from_bytes(chance[4:8], "big")
+        packet = RtpPacket(ssrc=ssrc, sequence_number=number, timestamp=timestamp, payload=chance)
+        arrival = self.table.receive(packet, now, source=chance[2])
+        if arrival.verdict is Verdict.ACCEPTED:
+            self.nacks.received(arrival.index, now)
+            self.buffer.push(Item(arrival.index, arrival.index + small, timestamp, chance), now)
+        self.nacks.received(number + small * 65536, now)
+        self.buffer.push(Item(number, number + small, timestamp, chance), now)
+        self.twcc.receive(number, ssrc, now)
+        self.twcc.receive_v2(TransportSequence(number, small, True), ssrc, now)
+        self.ccfb.receive(ssrc, number, now)
+        self.ccfb_sender.sent(ssrc, number, 100, now)
+        self.twcc_sender.sent(ssrc, 100, now)
+        self.rtx.sent(packet, now)
+        self.rtx.answer([number, number ^ 1], now)
+        self.demand.receive(rtcp.Fir(sender_ssrc=timestamp, items=(rtcp.FirItem(1, small),)))
+
+    def assert_bounded(self) -> None:
+        assert len(self.table) <= 8
+        assert len(self.nacks) <= 100
+        assert len(self.ccfb) <= 4
+        assert len(self.ccfb_sender) <= 50 and len(self.twcc_sender) <= 50
+        assert len(self.buffer) <= 50
+        assert len(self.rtx.history) <= 50
+
+
+def grown_by(packets: int) -> int:
+    session, entropy = Session(), SeededEntropy(5)
+    chance = entropy.bytes(8 * 2000)
+
+    def run(count: int, offset: int) -> None:
+        for step in range(offset, offset + count):
+            at = step % 2000 * 8
+            mixed = bytes((chance[at], *((chance[at + 1] + step) & 0xFF, *chance[at + 2 : at + 8])))
+            session.feed(mixed, step / 1000)
+
+    run(2000, 0)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        run(packets, 2000)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    session.assert_bounded()
+    return after - before
+
+
+def test_hostile_packets_leave_every_table_at_its_limit() -> None:
+    assert grown_by(20_000) < 1 << 20
+
+
+@pytest.mark.slow
+def test_very_many_hostile_packets_leave_every_table_at_its_limit() -> None:
+    # 200,000 and not a million: all parts are fed with each packet under tracemalloc, which takes most of a minute.
+    assert grown_by(200_000) < 1 << 20
