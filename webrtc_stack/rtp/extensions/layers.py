@@ -49,6 +49,8 @@ def parse_layers(data: bytes) -> VideoLayersAllocation:
         return EMPTY
     first = data[0]
     stream, streams, shared = first >> 6, (first >> 4 & 3) + 1, first & 15
+    if stream >= streams:
+        raise ParseError(f"stream {stream} of {streams}", offset=0, field="video-layers-allocation")
     position = 1
     if shared:
         masks = [shared] * streams
@@ -82,7 +84,7 @@ def parse_layers(data: bytes) -> VideoLayersAllocation:
         raise ParseError(f"{left} bytes left, resolutions take 0 or {5 * len(active)}", offset=position, field="layers")
     else:
         layers = [SpatialLayer(*place, rate_list) for place, rate_list in zip(active, rates, strict=True)]
-    return VideoLayersAllocation(stream, streams, tuple(layers))
+    return VideoLayersAllocation(stream, streams, tuple(layers)) if layers else EMPTY
 
 
 def serialize_layers(value: VideoLayersAllocation) -> bytes:

@@ -169,7 +169,10 @@ def serialize_transport_cc_02(value: TransportSequence) -> bytes:
 def parse_playout_delay(data: bytes) -> PlayoutDelay:
     if len(data) != 3:
         raise wrong_size(data, "3", "playout-delay")
-    return PlayoutDelay((data[0] << 4 | data[1] >> 4) * 10, ((data[1] & 15) << 8 | data[2]) * 10)
+    low, high = data[0] << 4 | data[1] >> 4, (data[1] & 15) << 8 | data[2]
+    if low > high:
+        raise ParseError(f"a minimum of {low}0 ms above a maximum of {high}0", offset=0, field="playout-delay")
+    return PlayoutDelay(low * 10, high * 10)
 
 
 def serialize_playout_delay(value: PlayoutDelay) -> bytes:

@@ -52,6 +52,9 @@ _BY_FORMAT: Final[dict[tuple[int, int], Callable[[bytes, int], RtcpPacket]]] = {
     (PacketType.PSFB, PayloadFormat.FIR): Fir.read,
     (PacketType.PSFB, PayloadFormat.APPLICATION): ApplicationFeedback.read,
 }
+_PADDED_BY_BYTES: Final = (PacketType.RTPFB, TransportFormat.TRANSPORT_CC)
+"""Chromium counts as padding what fills the last word of transport-cc; everywhere else padding is of whole words."""
+_WHOLE_WORDS: Final = frozenset(PacketType)
 _FEEDBACK: Final = (
     *(ApplicationFeedback, Ccfb, EcnFeedback, Fir, Nack, Pli, RapidResynchronizationRequest, Remb, Rpsi, Sli),
     *(Tmmbn, Tmmbr, TransportCc),
@@ -84,6 +87,8 @@ def parse_compound(data: bytes) -> list[RtcpPacket]:
         body = data[position + 4 : after - padding]
         count = first & 31
         read = _BY_TYPE.get(packet_type)
+        if padding & 3 and (packet_type, count) != _PADDED_BY_BYTES and packet_type in _WHOLE_WORDS:
+            raise ParseError(f"{padding} bytes of padding, not whole words", offset=after - 1, field="rtcp.padding")
         if read is not None:
             packets.append(read(count, body, padding))
         else:

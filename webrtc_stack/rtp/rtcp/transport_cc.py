@@ -34,7 +34,8 @@ class TransportCc:
     `received` are (transport-wide sequence number, delta) of the packets that arrived, in order: the delta is the time
     since the one before (the first: since `reference_time`). Those of the `status_count` numbers from
     `base_sequence_number` on that are not in it did not arrive.
-    Units: deltas 250 us, signed 16 bits; `reference_time` 64 ms, signed 24 bits. Without `with_timing` deltas are 0.
+    Units: deltas 250 us, signed 16 bits; `reference_time` 64 ms, signed 24 bits. Without `with_timing` deltas are 0;
+    about up to three packets the format cannot tell that from times of 0, since zeros fill the last word.
     """
 
     sender_ssrc: int
@@ -168,8 +169,7 @@ class TransportCc:
         body += chunks.finish()
         if self.with_timing:
             body += deltas
-        if not self.padding:
-            body += bytes(-len(body) & 3)
+        body += bytes(-(len(body) + self.padding) & 3)
         return build(PacketType.RTPFB, TransportFormat.TRANSPORT_CC, body, self.padding)
 
 
