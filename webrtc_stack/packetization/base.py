@@ -42,8 +42,9 @@ class EncodedFrame(NamedTuple):
     """One frame (video: everything of one capture time; audio: what one packet carried) as a decoder takes it.
 
     `timestamp` is the RTP timestamp. `keyframe` says that nothing earlier is needed (always true for audio).
-    `follows_loss` says that packets between this frame and the last one given out were lost. `facts` are what the
-    payload descriptor or bitstream tells of the frame, a type of each format's own.
+    `follows_loss` says that packets between this frame and the last one given out were lost (or, where nothing waits
+    for key frames, at any time since the last key frame). `facts` are what the payload descriptor or bitstream tells
+    of the frame, a type of each format's own.
     """
 
     data: bytes

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.calls import count_calls
 from webrtc_stack.base import SeededEntropy, random_below
 from webrtc_stack.errors import InvalidArgumentError
 from webrtc_stack.packetization import DepacketizerConfig, payload_format
@@ -223,3 +224,15 @@ def test_sequence_numbers_that_wrap_inside_a_frame_do_not_matter(name: str) -> N
     frames = make_frames(name, [900, 900])
     packets = to_packets(frames, payload_format(name).packetizer(100), first=65533, timestamp=0xFFFFF000)
     assert [frame.data for frame in push_all(payload_format(name).depacketizer(), packets)] == frames
+
+
+def test_a_packet_inside_a_frame_costs_one_call(name: str) -> None:
+    frames = make_frames(name, [50_000], keys=(0,))
+    packetizer = payload_format(name).packetizer(1200)
+    packets = to_packets(frames, packetizer)
+    depacketizer = payload_format(name).depacketizer()
+    calls = count_calls(push_all, depacketizer, packets)
+    assert [frame.data for frame in calls.result] == frames
+    # The rest is for the frame; AV1 also takes the elements of each packet apart.
+    assert calls.python <= len(packets) * (3 if name == "AV1" else 1) + 40
+    assert count_calls(packetizer.packetize, frames[0]).python <= 25
