@@ -1,6 +1,6 @@
 """RTP and RTCP: packets, header extensions, feedback. See README.md."""
 
-from . import rtcp
+from . import rtcp, streams
 from .extensions import (
     CODECS,
     AbsCaptureTime,
@@ -75,5 +75,6 @@ __all__ = [
     "rtcp",
     "seconds_to_compact",
     "serialize_leb128",
+    "streams",
     "unix_to_ntp",
 ]

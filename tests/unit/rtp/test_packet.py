@@ -9,7 +9,7 @@ import pytest
 from tests.support.calls import count_calls
 from webrtc_stack.base import SeededEntropy
 from webrtc_stack.errors import InvalidArgumentError, InvalidStateError, ParseError, UsageError
-from webrtc_stack.rtp import AudioLevel, ExtensionMap, HeaderExtensions, RtpPacket, Uri
+from webrtc_stack.rtp import AudioLevel, ExtensionMap, HeaderExtensions, RtpPacket, Uri, is_rtcp, rtcp
 
 MAP = ExtensionMap({1: Uri.MID, 2: Uri.AUDIO_LEVEL, 3: Uri.TRANSPORT_CC})
 
@@ -247,6 +247,28 @@ def test_a_hostile_stream_leaves_nothing_behind() -> None:
                 continue
             got.get(Uri.MID)
             RtpPacket.parse(got.serialize())
+        assert tracemalloc.get_traced_memory()[0] - before < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.slow
+def test_a_million_hostile_packets_leave_nothing_behind() -> None:
+    entropy = SeededEntropy(6)
+    noise = entropy.bytes(1 << 16)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(1_000_000):
+            at = number * 7 % 65_400
+            data = bytes((noise[at] & 0x3F | 0x80,)) + noise[at + 1 : at + 60]
+            try:
+                if is_rtcp(data):
+                    rtcp.parse_compound(data)
+                else:
+                    RtpPacket.parse(data, MAP).get(Uri.MID)
+            except ParseError:
+                continue
         assert tracemalloc.get_traced_memory()[0] - before < 1 << 20
     finally:
         tracemalloc.stop()
