@@ -235,4 +235,4 @@ def test_a_packet_inside_a_frame_costs_one_call(name: str) -> None:
     assert [frame.data for frame in calls.result] == frames
     # The rest is for the frame; AV1 also takes the elements of each packet apart.
     assert calls.python <= len(packets) * (3 if name == "AV1" else 1) + 40
-    assert count_calls(packetizer.packetize, frames[0]).python <= 25
+    assert count_calls(packetizer.packetize, frames[0]).python <= 60
