@@ -166,6 +166,7 @@ def test_video_timing_of_the_first_version_had_no_flags() -> None:
         (Uri.VIDEO_LAYERS_ALLOCATION, "0100"),
         (Uri.VIDEO_LAYERS_ALLOCATION, "010080"),
         (Uri.VIDEO_LAYERS_ALLOCATION, "01000102"),
+        (Uri.VIDEO_LAYERS_ALLOCATION, "410001"),
     ],
 )
 def test_what_is_no_value_is_a_parse_error(uri: Uri, data: str) -> None:

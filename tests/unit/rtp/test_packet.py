@@ -143,6 +143,8 @@ def test_a_block_of_another_profile_is_kept_and_has_no_elements() -> None:
         (0x1000, "0100000201bb0000", {1: b"", 2: b"\xbb"}),
         (0x100F, "0103aabbcc000000", {1: b"\xaa\xbb\xcc"}),
         (0x1000, "0104aabb", {}),
+        (0x1000, "0103aabb", {}),
+        (0x1000, "0102aabb", {1: b"\xaa\xbb"}),
         (0x1000, "00000001", {}),
         (0x1000, "0f01aa00", {15: b"\xaa"}),
     ],

@@ -280,6 +280,13 @@ def test_what_does_not_fit_is_a_usage_error(packet: Any) -> None:
         packet.serialize()
 
 
+@pytest.mark.parametrize("data", ["a0cb000100000002", "a1ce0003" + "00" * 11 + "01", "a0ca000100000003"])
+def test_padding_is_of_whole_words_but_in_transport_feedback(data: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        rtcp.parse_compound(bytes.fromhex(data))
+    assert caught.value.field == "rtcp.padding"
+
+
 def test_an_empty_datagram_is_neither_read_nor_written() -> None:
     with pytest.raises(ParseError):
         rtcp.parse_compound(b"")
