@@ -45,7 +45,9 @@ def test_a_packet_told_lost_may_come_after_all() -> None:
     assert [(r.sequence_number, r.received) for r in first] == [(0, True), (1, False), (2, True)]
     for number in (1, 3):
         receiver.receive(number, 1, 1.1)
-    second = sender.receive(receiver.messages(1, 2.0)[0])
+    [late] = receiver.messages(1, 2.0)
+    assert late.lost == () and late.base_sequence_number == 1  # 2, told before, is not called lost now
+    second = sender.receive(late)
     assert [(r.sequence_number, r.received) for r in second] == [(1, True), (3, True)]
 
 
@@ -149,3 +151,30 @@ def test_rfc_8888_messages_stay_within_their_limit() -> None:
         for stream in message.streams:
             told[stream.ssrc] = told.get(stream.ssrc, 0) + sum(report is not None for report in stream.reports)
     assert told == {6: 201, 7: 201, 8: 201, 9: 201}
+
+
+def test_rfc_8888_tells_a_loss_once_and_a_late_packet_without_slander_of_its_neighbours() -> None:
+    sender, receiver = CcfbSender(), CcfbReceiver()
+    for number in range(5):
+        sender.sent(1, number, 100, 0.0)
+    for number in (0, 2):
+        receiver.receive(1, number, 0.1)
+    [first] = receiver.messages(9, 1.0)
+    assert [(r.sequence_number, r.received) for r in sender.receive(first)] == [(0, True), (1, False), (2, True)]
+    assert sender.receive(first) == []
+    for number in (0, 1, 3):
+        receiver.receive(1, number, 1.1)
+    [second] = receiver.messages(9, 2.0)
+    assert second.streams[0].begin_sequence_number == 1 and None not in second.streams[0].reports
+    assert [(r.sequence_number, r.received) for r in sender.receive(second)] == [(1, True), (3, True)]
+    assert receiver.drops["duplicate"] == 1
+
+
+def test_what_is_later_than_the_history_is_left_out() -> None:
+    receiver = TwccReceiver(TwccConfig(history=10))
+    for number in range(100, 150):
+        receiver.receive(number, 1, 0.0)
+    receiver.messages(1, 1.0)
+    receiver.receive(99, 1, 1.0)
+    assert receiver.messages(1, 2.0) == [] and receiver.drops["too_old"] == 1
+    assert receiver.next_timeout() == NEVER

@@ -180,3 +180,34 @@ def test_streams_too_far_apart_are_not_synchronised() -> None:
     sync.remove("v")
     sync.observe("v", 0, 1.0)
     assert sync.delays() == {"a": 0.0}
+
+
+def test_a_timestamp_before_the_report_lies_before_it_in_time() -> None:
+    clock = LipSync().add("a", 1, 1000)
+    assert clock.captured_at(0) is None
+    clock.sender_report(SenderClock(100.0, 500, 0.0))
+    assert clock.captured_at(0xFFFFFFFF) == pytest.approx(99.499)
+    assert clock.captured_at(1500) == pytest.approx(101.0)
+
+
+def test_two_buffers_under_lip_sync_play_one_moment_together() -> None:
+    audio, video = (JitterBuffer(JitterBufferConfig(clock_rate=1000, start_delay=0.04)) for _ in range(2))
+    sync = LipSync()
+    for name in ("a", "v"):
+        sync.add(name, 1, 1000).sender_report(SenderClock(500.0, 0, 0.0))
+    for step in range(500):
+        captured = step * 20
+        audio.push(Item(step, step, captured, "a"), captured / 1000 + 0.03)
+        video.push(Item(step, step, captured, "v"), captured / 1000 + 0.18)
+        if step % 50 == 49:
+            for name, buffer in (("a", audio), ("v", video)):
+                plays_at = buffer.playout_time(captured, with_sync=False)
+                assert plays_at is not None
+                sync.observe(name, captured, plays_at)
+            delays = sync.delays()
+            audio.set_sync_delay(delays["a"])
+            video.set_sync_delay(delays["v"])
+        audio.pop(captured / 1000)
+        video.pop(captured / 1000)
+    together = [buffer.playout_time(10_000) for buffer in (audio, video)]
+    assert together[0] == pytest.approx(together[1], abs=0.015)

@@ -3,8 +3,8 @@
 Unlike transport-wide feedback it needs no header extension: RTP sequence numbers of each SSRC serve. `CcfbReceiver`
 builds messages at an interval; `CcfbSender` remembers what left and turns messages into `PacketResult`s.
 
-Spec: RFC 8888 sections 3.1, 4, 5. Reports of one stream do not overlap (section 3 lets an implementation choose): what
-was reported lost and comes later is told in the message behind.
+Spec: RFC 8888 sections 3.1, 4, 5. Reports of one stream overlap only where a late packet has to be told; they then
+repeat the arrivals told before.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ class CcfbConfig:
     """Arrivals of one stream waiting for the next message; the message leaves early at half of it."""
     max_reports: int = 500
     """Packets one message may span for one stream: 2 bytes each, so it fits a datagram."""
+    history: int = 256
+    """Numbers behind the newest whose arrivals are kept, so that a message for a late packet does not call its
+    neighbours lost, which were told before (RFC 8888 section 3.1 wants overlapping reports to agree)."""
     max_in_flight: int = 8192
     """Sent packets remembered, all streams together."""
     wall_epoch: float = 0.0
@@ -43,12 +46,13 @@ class CcfbConfig:
 
 
 class _Followed:
-    __slots__ = ("begin", "pending", "unwrapper")
+    __slots__ = ("begin", "pending", "told", "unwrapper")
 
     def __init__(self) -> None:
         self.unwrapper = Unwrapper(16)
         self.begin: int | None = None
         self.pending: dict[int, tuple[Instant, int]] = {}
+        self.told: dict[int, tuple[Instant, int]] = {}
 
 
 class CcfbReceiver:
@@ -113,8 +117,12 @@ class CcfbReceiver:
     def _runs(self, stream: _Followed, now: Instant) -> list[tuple[int, list[ArrivalReport | None]]]:
         if not stream.pending:
             return []
+        if stream.begin is not None:
+            self._with_those_told_before(stream, stream.begin)
         arrivals = sorted(stream.pending.items())
         stream.pending.clear()
+        if not arrivals:
+            return []
         limit = self._config.max_reports
         begin = arrivals[0][0] if stream.begin is None else min(stream.begin, arrivals[0][0])
         runs: list[tuple[int, list[ArrivalReport | None]]] = []
@@ -132,7 +140,21 @@ class CcfbReceiver:
             reports.append(ArrivalReport(ecn & 3, min(max(offset, 0), ARRIVAL_OVERRANGE)))
         runs.append((begin, reports))
         stream.begin = max(stream.begin or 0, begin + len(reports))
+        oldest = stream.begin - self._config.history
+        stream.told.update(arrivals)
+        stream.told = {number: told for number, told in stream.told.items() if number >= oldest}
         return runs
+
+    def _with_those_told_before(self, stream: _Followed, begin: int) -> None:
+        late = [number for number in stream.pending if number < begin]
+        for number in late:
+            if number < begin - self._config.history or number in stream.told:
+                del stream.pending[number]
+                self.drops.add("duplicate" if number in stream.told else "too_old")
+        first = min(stream.pending, default=begin)
+        for number, told in stream.told.items():
+            if number > first:
+                stream.pending[number] = told
 
 
 class _Sent:

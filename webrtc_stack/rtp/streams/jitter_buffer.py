@@ -20,7 +20,7 @@ Limits, in this order: `min_delay` and `max_delay` of the config, the playout-de
 delay below, the lip-sync delay added; never more than `max_delay`.
 
 When full (`max_items`) the newest item is refused: time drains the buffer, since no item waits beyond `max_delay` after
-its arrival, whatever its timestamp says.
+the arrival of itself and of those before it, whatever its timestamp says.
 
 Spec: none governs this; RFC 3550 section 6.4.1 and A.8 define the jitter reported, which is not this one.
 """

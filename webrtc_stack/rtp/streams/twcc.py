@@ -51,7 +51,8 @@ class TwccConfig:
     max_status_count: int = 8191
     """Numbers that one message spans: a run-length chunk's most. Older holes are not reported."""
     history: int = 512
-    """Arrivals kept for version 02, which asks for what it wants to know."""
+    """Numbers behind the newest whose arrivals are kept: for version 02, which asks for what it wants to know, and so
+    that a message for a late packet does not call its neighbours lost, which were told before."""
     max_in_flight: int = 8192
     """Sent packets remembered until feedback: at 30 Mbit/s about three seconds."""
 
@@ -73,6 +74,7 @@ class TwccReceiver:
         "_history",
         "_next",
         "_pending",
+        "_told",
         "_unwrapper",
         "drops",
         "media_ssrc",
@@ -83,6 +85,7 @@ class TwccReceiver:
         self._unwrapper = Unwrapper(16)
         self._pending: dict[int, Instant] = {}
         self._history: dict[int, Instant] = {}
+        self._told: dict[int, Instant] = {}
         self._asked: list[tuple[int, int, bool]] = []
         self._base: int | None = None
         self._count = 0
@@ -135,6 +138,8 @@ class TwccReceiver:
 
     def _periodic(self, sender_ssrc: int) -> list[TransportCc]:
         config = self._config
+        if self._base is not None:
+            self._with_those_told_before(self._base)
         arrivals = sorted(self._pending.items())
         self._pending.clear()
         if not arrivals:
@@ -156,7 +161,22 @@ class TwccReceiver:
             part.append((number, arrival))
         found.append(self._message(sender_ssrc, base, part[-1][0] - base + 1, part))
         self._base = max(self._base or 0, part[-1][0] + 1)
+        oldest = self._base - config.history
+        self._told.update(arrivals)
+        self._told = {number: arrival for number, arrival in self._told.items() if number >= oldest}
         return found
+
+    def _with_those_told_before(self, base: int) -> None:
+        """Fills up what lies between a late packet and `base`; one too late for that is left out."""
+        late = [number for number in self._pending if number < base]
+        for number in late:
+            if number < base - self._config.history or number in self._told:
+                del self._pending[number]
+                self.drops.add("duplicate" if number in self._told else "too_old")
+        first = min(self._pending, default=base)
+        for number, arrival in self._told.items():
+            if number > first:
+                self._pending[number] = arrival
 
     def _message(self, sender_ssrc: int, base: int, count: int, arrivals: list[tuple[int, float]]) -> TransportCc:
         message = TransportCc.from_arrivals(
