@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from webrtc_stack.base import SeededEntropy
-from webrtc_stack.errors import InvalidArgumentError, NotSupportedError
+from webrtc_stack.errors import InvalidArgumentError, NotSupportedError, ParseError
 from webrtc_stack.packetization import (
     DepacketizerConfig,
     EncodedFrame,
@@ -305,3 +305,52 @@ def test_av1_takes_a_last_obu_without_a_size_and_drops_delimiters() -> None:
     for bad in (b"\x12\x00", b"\x32\x05ab", b"\xff", b"\x32\xff\xff"):
         with pytest.raises(InvalidArgumentError):
             payload_format("AV1").packetizer().packetize(bad)
+
+
+@pytest.mark.parametrize("payloads", [["4003300102", "00023003"], ["80023001"], ["4003300102"], ["1030", "c00130"]])
+def test_av1_fragments_that_do_not_fit_each_other_are_refused(payloads: list[str]) -> None:
+    with pytest.raises(ParseError):
+        join_obus([bytes.fromhex(one) for one in payloads])
+
+
+# --- edges of the assembly ------------------------------------------------------------------------------------------
+
+
+def test_vp8_a_sync_frame_high_up_brings_no_layer_below_it_back() -> None:
+    frames = push_all(payload_format("VP8").depacketizer(ORDERED), without(vp8_layers((0, 1, 2, 1, 0), (2,)), 1))
+    assert indices(frames) == [0, 2, 4]
+
+
+def test_a_gap_is_given_up_exactly_when_the_window_has_passed() -> None:
+    made = payload_format("VP8")
+    config = DepacketizerConfig(reorder_packets=5, reorder_time=100.0, wait_for_keyframe=False)
+    depacketizer = made.depacketizer(config)
+    packets = without(packets_of([made.packetizer().packetize(frame) for frame in make_frames("VP8", [10] * 9)]))
+    assert indices(push_all(depacketizer, [packets[0], *packets[2:7]])) == [0]
+    assert indices(push_all(depacketizer, packets[7:8])) == [2, 3, 4, 5, 6, 7]
+    assert push_all(depacketizer, packets[1:2]) == []
+    assert depacketizer.drops["late or doubled"] == 1
+
+
+def test_a_gap_is_given_up_when_timestamps_have_gone_too_far() -> None:
+    made = payload_format("VP8")
+    config = DepacketizerConfig(reorder_time=0.15, wait_for_keyframe=False)
+    packets = without(packets_of([made.packetizer().packetize(frame) for frame in make_frames("VP8", [10] * 9)]))
+    depacketizer = made.depacketizer(config)
+    # 0.15 s are 13500 ticks: more than four frames behind the last one in order.
+    assert indices(push_all(depacketizer, [packets[0], *packets[2:5]])) == [0]
+    assert indices(push_all(depacketizer, packets[5:6])) == [2, 3, 4, 5]
+
+
+def test_nothing_of_a_broken_frame_begins_another_one_under_its_timestamp() -> None:
+    depacketizer = payload_format("VP8").depacketizer(DepacketizerConfig(reorder_packets=0, wait_for_keyframe=False))
+    start = b"\x10" + vp8_frame(True, b"x")
+    packets = [Packet(0, 0, False, start), Packet(2, 0, True, start), Packet(3, 3000, True, start)]
+    assert indices(push_all(depacketizer, packets)) == [1]
+
+
+def test_a_frame_that_grows_when_joined_still_keeps_its_limit() -> None:
+    config = DepacketizerConfig(max_frame_bytes=100, wait_for_keyframe=False)
+    depacketizer = payload_format("H264").depacketizer(config)
+    assert push_all(depacketizer, [Packet(0, 0, True, b"\x18" + b"\x00\x01\x41" * 30)]) == []
+    assert depacketizer.drops["frame too large"] == 1
