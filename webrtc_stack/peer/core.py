@@ -341,7 +341,7 @@ class PeerCore(MachineBase[Any]):
         now = self._advance(now)
         self._check_open()
         if self._transport.channels_closed:
-            raise InvalidStateError("the SCTP association has ended, and with it all channels; make a new peer connection")
+            raise InvalidStateError("the SCTP association and all its channels have ended; make a new peer connection")
         handle = self._transport.channels.open_channel(label, now, **options)
         self._wishes_data = True
         self._transport.pump(now)

@@ -1,6 +1,6 @@
 """Parsing and writing an RTP packet with two header extensions, beside aiortc's, interleaved in one run.
 
-    python benchmarks/rtp_packet.py [--packets 20000] [--rounds 9]
+    python benchmarks/rtp_headers.py [--packets 20000] [--rounds 9]
 
 Three tasks, from what a forwarder does to what an endpoint does: the packet parsed and written as it is; both
 extensions read as typed values besides; and both set anew before it is written. aiortc does the work of the last two
