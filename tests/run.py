@@ -224,6 +224,8 @@ def no_daemons(policy: Path = Path("/usr/sbin/policy-rc.d")) -> Iterator[None]:
 
 
 _NAMESPACE = (
+    # Addresses are usable at once: while IPv6 still looks for duplicates, binding to link-local ones fails.
+    "echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad; "
     "ip link set lo up && ip link add v0 type veth peer name v1 && ip addr add 10.77.0.1/24 dev v0 "
     '&& ip link set v0 up && ip link set v1 up && exec "$@"'
 )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.support.programs import find_program
 from webrtc_stack.base import Address, SeededEntropy, random_below
 from webrtc_stack.cli.rtp import read_recording, to_json
 from webrtc_stack.cli.rtp_streams import Overview
@@ -39,11 +38,7 @@ def noisy_stream(seed: int) -> list[tuple[float, bytes]]:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_packets_losses_and_jitter_are_those_of_tshark(seed: int, tmp_path: Path) -> None:
-    program = shutil.which("tshark")
-    if program is None:
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail("tshark is not installed")
-        pytest.skip("tshark is not installed")
+    program = find_program("tshark")
     stream = io.BytesIO()
     log = PacketLog(stream)
     for time, data in noisy_stream(seed):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import select
-import shutil
 import socket
 import subprocess
 import time
@@ -17,20 +15,11 @@ from typing import Any
 import pytest
 
 from tests.support.dtls_peers import EXPORTER_LABEL, certificate, endpoint
+from tests.support.programs import find_program
 from webrtc_stack.dtls import Closed, DataReceived, DtlsEndpoint, SrtpProfile, State
 
 _DEADLINE = 30.0
 _GNUTLS_PROFILE = "SRTP_AES128_CM_HMAC_SHA1_80"
-
-
-def _need(program: str) -> str:
-    found = shutil.which(program)
-    if found is None:
-        message = f"{program} is not installed (Debian: openssl, gnutls-bin)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
 
 
 def _free_port() -> int:
@@ -155,7 +144,7 @@ def _finish(machine: DtlsEndpoint, sock: socket.socket, peer: _Process) -> None:
 def test_our_client_with_openssl_s_server(peers_key: tuple[str, Path, Path], tmp_path: Path, cookie: bool) -> None:
     name, cert, key = peers_key
     port = _free_port()
-    arguments = [_need("openssl"), "s_server", "-dtls1_2", "-accept", f"127.0.0.1:{port}", "-key", str(key)]
+    arguments = [find_program("openssl"), "s_server", "-dtls1_2", "-accept", f"127.0.0.1:{port}", "-key", str(key)]
     arguments += ["-cert", str(cert), "-Verify", "1", "-mtu", "1200", *_OPENSSL_EXPORT]
     arguments += ["-use_srtp", "SRTP_AEAD_AES_128_GCM:SRTP_AES128_CM_SHA1_80"]
     if cookie:
@@ -173,7 +162,7 @@ def test_our_client_with_openssl_s_server(peers_key: tuple[str, Path, Path], tmp
 def test_our_server_with_openssl_s_client(peers_key: tuple[str, Path, Path], tmp_path: Path, cookie: bool) -> None:
     name, cert, key = peers_key
     port = _free_port()
-    arguments = [_need("openssl"), "s_client", "-dtls1_2", "-connect", f"127.0.0.1:{port}", "-key", str(key)]
+    arguments = [find_program("openssl"), "s_client", "-dtls1_2", "-connect", f"127.0.0.1:{port}", "-key", str(key)]
     arguments += ["-cert", str(cert), "-groups", "X25519:P-256", *_OPENSSL_EXPORT]
     arguments += ["-use_srtp", "SRTP_AES128_CM_SHA1_80"]
     machine = endpoint("server", peer=name, cookie=cookie, start=False)
@@ -189,8 +178,8 @@ def test_our_client_with_gnutls_serv(peers_key: tuple[str, Path, Path], tmp_path
     """GnuTLS' server always asks for a cookie, and echoes what it gets."""
     name, cert, key = peers_key
     port = _free_port()
-    arguments = [_need("gnutls-serv"), "--udp", "-p", str(port), "--x509keyfile", str(key), "--x509certfile", str(cert)]
-    arguments += [f"--srtp-profiles={_GNUTLS_PROFILE}", "--require-client-cert", "--echo"]
+    arguments = [find_program("gnutls-serv"), "--udp", "-p", str(port), "--x509keyfile", str(key)]
+    arguments += ["--x509certfile", str(cert), f"--srtp-profiles={_GNUTLS_PROFILE}", "--require-client-cert", "--echo"]
     machine = endpoint("client", peer=name, start=False)
     with _running(arguments, tmp_path / "log") as peer, _socket(port, listen=False) as sock:
         _drive(machine, sock, peer, lambda _: machine.state is State.CONNECTED)
@@ -203,8 +192,8 @@ def test_our_client_with_gnutls_serv(peers_key: tuple[str, Path, Path], tmp_path
 def test_our_server_with_gnutls_cli(peers_key: tuple[str, Path, Path], tmp_path: Path) -> None:
     name, cert, key = peers_key
     port = _free_port()
-    arguments = [_need("gnutls-cli"), "--udp", "-p", str(port), "127.0.0.1", "--insecure", "--x509keyfile", str(key)]
-    arguments += ["--x509certfile", str(cert), f"--srtp-profiles={_GNUTLS_PROFILE}"]
+    arguments = [find_program("gnutls-cli"), "--udp", "-p", str(port), "127.0.0.1", "--insecure"]
+    arguments += ["--x509keyfile", str(key), "--x509certfile", str(cert), f"--srtp-profiles={_GNUTLS_PROFILE}"]
     arguments += [f"--keymatexport={EXPORTER_LABEL}", "--keymatexportsize=60"]
     machine = endpoint("server", peer=name, start=False)
     with _socket(port, listen=True) as sock, _running(arguments, tmp_path / "log") as peer:

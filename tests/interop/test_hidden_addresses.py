@@ -5,6 +5,7 @@ Whether we resolve the name or learn the address from the browser's own checks (
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -32,7 +33,12 @@ def shy(request: pytest.FixtureRequest, loop: Loop) -> Iterator[BrowserPage]:
 
 
 @pytest.mark.parametrize("role", ["we_offer", "they_offer"])
-async def test_a_browser_under_a_local_name_connects(shy: BrowserPage, role: Role) -> None:
+@pytest.mark.parametrize("zeroconf", [True, False], ids=["zeroconf", "no zeroconf"])
+async def test_a_browser_under_a_local_name_connects(
+    shy: BrowserPage, role: Role, zeroconf: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not zeroconf:
+        monkeypatch.setitem(sys.modules, "zeroconf", None)  # importing it fails, as where the extra is not installed
     session = Session(shy, role, "trickle", seeds.base() + 2)
     await session.connect()
     try:
@@ -43,6 +49,9 @@ async def test_a_browser_under_a_local_name_connects(shy: BrowserPage, role: Rol
         assert (await theirs.next_message())["sha256"] == sha256(content(50_000, 1))
         await theirs.send_text("seen")
         assert await ours.receive() == "seen"
+        if not zeroconf:
+            pair = session.ours.pc.snapshot().ice.selected_pair
+            assert pair is not None and pair.remote.type == "prflx", "a name was resolved without a resolver"
     except BaseException as error:
         error.add_note(await session.describe())
         raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import struct
 import subprocess
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import crc32c
 import pytest
 
+from tests.support.programs import find_program
 from webrtc_stack.base import Address
 from webrtc_stack.trace import (
     NO_TRACE,
@@ -129,11 +129,7 @@ def sctp_init() -> bytes:
 
 
 def tshark(file: Path, *fields: str, rules: tuple[str, ...] = ()) -> list[list[str]]:
-    program = shutil.which("tshark")
-    if program is None:
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail("tshark is not installed")
-        pytest.skip("tshark is not installed")
+    program = find_program("tshark")
     command = [program, "-r", str(file), "-T", "fields", "-E", "separator=|", *rules]
     for field in fields:
         command += ["-e", field]
