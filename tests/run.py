@@ -6,7 +6,7 @@
     python3 tests/run.py --stage interop     one stage (may be given several times)
 
 Needs Python 3.11 and nothing else: it makes its own virtual environment in `.venv-test`, and, being root on a Debian
-system, installs the programs that tests talk to (browsers, tshark, openssl, gnutls, coturn). Where it cannot, tests
+system, installs what tests talk to (browsers, tshark, openssl, gnutls, coturn, GStreamer). Where it cannot, tests
 that need them skip by name; with `CI=true` that is a failure.
 """
 
@@ -43,6 +43,22 @@ PROGRAMS = {
     "firefox-esr": "firefox-esr",
     "ip": "iproute2",
     "turnserver": "coturn",
+    "gst-launch-1.0": "gstreamer1.0-tools",
+}
+
+LIBRARIES = {
+    # what tests use without a program of its own: Debian packages
+    "GStreamer": (
+        "gstreamer1.0-plugins-base",
+        "gstreamer1.0-plugins-good",
+        "gstreamer1.0-plugins-bad",
+        "gstreamer1.0-plugins-ugly",
+        "gstreamer1.0-libav",
+        "gstreamer1.0-nice",
+        "gir1.2-gst-plugins-bad-1.0",
+        "python3-gi",
+        "python3-gst-1.0",
+    ),
 }
 
 
@@ -176,18 +192,30 @@ def make_venv(folder: Path) -> None:
         raise Failed(f"python -m venv does not work here:\n{again.stdout}{again.stderr}")
 
 
-def provide(*programs: str, quick: bool = False) -> None:
-    """Installs the programs that are missing, if this is root on Debian. What stays missing is said."""
-    missing = [program for program in programs if shutil.which(program) is None]
+def provide(*programs: str, libraries: Sequence[str] = (), quick: bool = False) -> None:
+    """Installs the programs and libraries that are missing, if this is root on Debian. What stays missing is said."""
+    missing = missing_packages(programs, libraries)
     if missing and not quick:
-        install_packages([PROGRAMS[program] for program in missing])
-        missing = [program for program in missing if shutil.which(program) is None]
+        install_packages(list(missing))
+        missing = missing_packages(programs, libraries)
     if not missing:
         return
-    names = ", ".join(f"{program} (package {PROGRAMS[program]})" for program in missing)
+    names = ", ".join(f"{name} (package {package})" for package, name in missing.items())
     if IN_CI and not quick:
         raise Failed(f"missing: {names}; CI needs all of them")
     print(f"missing, tests that need them will skip: {names}", flush=True)
+
+
+def missing_packages(programs: Sequence[str], libraries: Sequence[str]) -> dict[str, str]:
+    """Returns: for each Debian package that is not there, the program or library that it is needed for."""
+    missing = {PROGRAMS[program]: program for program in programs if shutil.which(program) is None}
+    wanted = {package: library for library in libraries for package in LIBRARIES[library]}
+    present: set[str] = set()
+    if wanted and shutil.which("dpkg-query") is not None:
+        query = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\\n", *wanted]
+        told = subprocess.run(query, capture_output=True, text=True, check=False)  # 1: some are unknown
+        present = {line.split()[0] for line in told.stdout.splitlines() if line.endswith(" installed")}
+    return missing | {package: library for package, library in wanted.items() if package not in present}
 
 
 def install_packages(packages: Sequence[str]) -> None:
@@ -285,7 +313,7 @@ def stage_core(run: Run) -> None:
 
 def stage_interop(run: Run) -> None:
     """Real browsers and another stack, one after the other, on a network that leads nowhere."""
-    provide("chromium", "firefox-esr", "ip", "tshark", "turnserver")
+    provide("chromium", "firefox-esr", "ip", "tshark", "turnserver", "gst-launch-1.0", libraries=["GStreamer"])
     prefix, reason = network_namespace()
     env = {"WEBRTC_STACK_NETNS": "1"} if prefix else {}
     if not prefix:

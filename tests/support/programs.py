@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+from typing import NoReturn
 
 import pytest
 
@@ -11,8 +13,23 @@ import pytest
 def find_program(name: str) -> str:
     """The path of a program, or a skip that names it; with `CI=true` a failure."""
     path = shutil.which(name)
-    if path is not None:
-        return path
+    return path if path is not None else _missing(name)
+
+
+def find_python_with(module: str) -> str:
+    """A Python that has a module which Debian alone packages (`gi`), or a skip that names it; with `CI=true` a failure.
+
+    That is not the interpreter which runs the tests, so what needs the module runs as a program of its own.
+    """
+    for path in dict.fromkeys(("/usr/bin/python3", shutil.which("python3") or "")):
+        if path and os.access(path, os.X_OK):
+            tried = subprocess.run([path, "-c", f"import {module}"], capture_output=True, check=False)
+            if tried.returncode == 0:
+                return path
+    return _missing(f"a Python with {module}")
+
+
+def _missing(name: str) -> NoReturn:
     if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
         pytest.fail(f"{name} is not installed, and CI promises it")
     pytest.skip(f"{name} is not installed")
