@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..errors import InvalidArgumentError, NotSupportedError
-from ..peer.parameters import CodecParameters
+from ..peer import CodecParameters
 from .constraints import AudioConstraints, DeviceInfo, ScreenConstraints, VideoConstraints
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from ..base import SYSTEM_ENTROPY, Entropy
 from ..errors import InvalidStateError
-from ..peer.parameters import MediaKind
+from ..peer import MediaKind
 from .engine import load_engine, media_time_of
 from .observable import Observable
 from .subscription import Broadcast, Subscription

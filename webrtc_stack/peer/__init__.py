@@ -17,6 +17,15 @@ from .events import (
     SignalingStateChanged,
 )
 from .negotiation import SdpType, SignalingState
+from .parameters import (
+    Codec,
+    CodecParameters,
+    Encoding,
+    HeaderExtension,
+    MediaKind,
+    SourceIds,
+    TransceiverHandle,
+)
 from .snapshot import (
     DtlsSnapshot,
     IceSnapshot,
@@ -30,10 +39,14 @@ __all__ = [
     "BundlePolicy",
     "ChannelHandle",
     "ChannelSnapshot",
+    "Codec",
+    "CodecParameters",
     "ConnectionState",
     "ConnectionStateChanged",
     "DtlsSnapshot",
     "DtlsState",
+    "Encoding",
+    "HeaderExtension",
     "IceCandidate",
     "IceCandidateErrored",
     "IceCandidateGathered",
@@ -42,6 +55,7 @@ __all__ = [
     "IceServer",
     "IceSnapshot",
     "IceTransportPolicy",
+    "MediaKind",
     "NegotiationNeeded",
     "PairSnapshot",
     "PeerClosed",
@@ -54,5 +68,7 @@ __all__ = [
     "SessionDescription",
     "SignalingState",
     "SignalingStateChanged",
+    "SourceIds",
+    "TransceiverHandle",
     "TransportCounters",
 ]
