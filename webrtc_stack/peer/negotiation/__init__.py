@@ -8,8 +8,20 @@ from .candidates import (
     default_destination,
     with_candidates,
 )
+from .capabilities import RtpCapabilities, capabilities
 from .create import create_answer, create_offer, negotiation_needed
+from .rtp_plan import RemoteSource, RtpPlan, TrackChange
 from .sections import ICE_OPTIONS
+from .transceivers import (
+    Transceiver,
+    add_track,
+    add_transceiver,
+    remove_track,
+    set_codec_preferences,
+    stop_transceiver,
+    transceiver,
+    update_transceiver,
+)
 from .values import (
     ROLLBACK,
     Applied,
@@ -40,19 +52,32 @@ __all__ = [
     "NegotiationState",
     "Plan",
     "ROLLBACK",
+    "RemoteSource",
+    "RtpCapabilities",
+    "RtpPlan",
     "SdpType",
     "SignalingState",
+    "TrackChange",
+    "Transceiver",
     "TransportPlan",
     "TrickledCandidate",
     "Wishes",
     "add_remote_candidate",
+    "add_track",
+    "add_transceiver",
+    "capabilities",
     "close",
     "create_answer",
     "create_offer",
     "default_destination",
     "negotiation_needed",
+    "remove_track",
     "rollback",
+    "set_codec_preferences",
     "set_local_description",
     "set_remote_description",
+    "stop_transceiver",
+    "transceiver",
+    "update_transceiver",
     "with_candidates",
 ]

@@ -17,9 +17,14 @@ from ...base import (
     IceParameters,
     SctpParameters,
     random_u64,
+    random_word,
 )
 from ...errors import InvalidArgumentError
 from ...sdp import SessionDescription
+from ..config import BundlePolicy
+from ..parameters import TransceiverHandle
+from .rtp_plan import RtpPlan, TrackChange
+from .transceivers import Transceiver
 
 DEFAULT_SCTP = SctpParameters(max_message_size=262144)
 """256 KiB messages, what Chromium announces: large enough for every use seen, small enough to buffer a few."""
@@ -90,6 +95,12 @@ class NegotiationConfig:
     """Hash functions by which a peer's certificate is checked. MD and SHA-1 are left out: they no longer bind."""
     max_remote_candidates: int = 200
     """Remote candidates kept for a section; browsers with many interfaces and relays send some 50."""
+    bundle_policy: BundlePolicy = BundlePolicy.BALANCED
+    """How our offers bundle. There is one transport, so `balanced` and `max-compat` write the same; see README.md."""
+    max_remote_sources: int = 64
+    """Announced sources (`a=ssrc`) kept for a section; a simulcast of three layers has six."""
+    max_receive_rids: int = 16
+    """Simulcast layers taken from an offer; browsers send three."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,11 +155,30 @@ class NegotiationState:
     """Our role, from the first answer on."""
     fallback: NegotiationState | None = None
     """The stable state that a rollback returns to."""
+    transceivers: tuple[Transceiver, ...] = ()
+    """In the order in which they were made. Those that are stopped leave when that is negotiated."""
+    next_handle: int = 1
+    """The handle of the next transceiver; handles are never used again."""
+    next_mid: int = 0
+    """The number of the next mid that we make; mids are not used again even when a section is."""
+    carried: tuple[str, ...] = ()
+    """The mids of the sections that our transport carries since the last answer."""
+    offered: tuple[TransceiverHandle | None, ...] = ()
+    """The transceiver of each section of `created_offer`."""
+    seed: bytes = b""
+    """From which the SSRCs of our transceivers are hashed."""
+    cname: str = ""
+    """Our canonical name in RTCP and `a=ssrc`: one a session, and a random one (RFC 7022)."""
 
     @classmethod
     def start(cls, entropy: Entropy = SYSTEM_ENTROPY, config: NegotiationConfig | None = None) -> NegotiationState:
         """A new session. Spec: RFC 9429 section 5.2.1: 63 random bits as its id."""
-        return cls(session_id=random_u64(entropy) >> 1, config=config or NegotiationConfig())
+        return cls(
+            session_id=random_u64(entropy) >> 1,
+            config=config or NegotiationConfig(),
+            seed=entropy.fork("sources").bytes(32),
+            cname=random_word(entropy.fork("cname"), 16),
+        )
 
     @property
     def local(self) -> Description | None:
@@ -177,6 +207,10 @@ class MediaPlan:
     """False: rejected by a side, or of a kind that is not served."""
     transport: str | None
     """The `TransportPlan.id` that carries it; None if not alive."""
+    transceiver: TransceiverHandle | None = None
+    """The transceiver of an RTP section."""
+    rtp: RtpPlan | None = None
+    """What is agreed for an RTP section that is alive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +254,19 @@ class Plan:
     """Both sides are known: checks may run with `remote_ice`, and DTLS with `dtls_role`."""
     rolled_back: bool = False
     """The offer was taken back: go on with exactly what stands here."""
+    tracks: tuple[TrackChange, ...] = ()
+    """Remote tracks that begin or end with this description, in W3C's order: removals first."""
+    created_transceivers: tuple[TransceiverHandle, ...] = ()
+    """Those that this remote offer made."""
+    removed_transceivers: tuple[TransceiverHandle, ...] = ()
+    """Those that vanish because the offer that made them was taken back."""
+    stopped_transceivers: tuple[TransceiverHandle, ...] = ()
+    """Those that ended with this description: stopped by us or rejected by the peer."""
+
+    @property
+    def main_transport(self) -> TransportPlan | None:
+        """The transport that we run: there is one, and everything alive is on it."""
+        return self.transports[0] if self.transports else None
 
     def transport_of(self, mid: str) -> TransportPlan | None:
         """The transport that carries section `mid`."""
