@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
 from typing import Any
@@ -222,13 +223,17 @@ def test_what_ffmpeg_packetizes_comes_out_unit_by_unit(name: str) -> None:
 
 
 def test_what_ffmpeg_packetizes_stays_whole_when_any_packet_is_lost_doubled_or_swapped(name: str) -> None:
+    stays_whole_when_packets_are_lost_doubled_or_swapped(name, muxed(name))
+
+
+def stays_whole_when_packets_are_lost_doubled_or_swapped(name: str, packets: Sequence[Any], step: int = 1) -> None:
+    """Loses one packet; doubles one and swaps two: another packet each time, every `step`th of them."""
     sent, keys = encoded(name)
-    packets = muxed(name)
     order = {one: index for index, one in enumerate(dict.fromkeys(packet.timestamp for packet in packets))}
     assert len(order) == len(sent)
-    for at in range(len(packets)):
+    for at in range(0, len(packets), step):
         depacketizer = payload_format(name).depacketizer()
-        frames = push_all(depacketizer, packets[:at] + packets[at + 1 :]) + depacketizer.flush()
+        frames = push_all(depacketizer, [*packets[:at], *packets[at + 1 :]]) + depacketizer.flush()
         got = [order[frame.timestamp] for frame in frames]
         broken = order[packets[at].timestamp]
         assert same(name, frames, [sent[index] for index in got]), at

@@ -13,7 +13,7 @@ import pytest
 def find_program(name: str) -> str:
     """The path of a program, or a skip that names it; with `CI=true` a failure."""
     path = shutil.which(name)
-    return path if path is not None else _missing(name)
+    return path if path is not None else missing_program(name)
 
 
 def find_python_with(module: str) -> str:
@@ -26,10 +26,11 @@ def find_python_with(module: str) -> str:
             tried = subprocess.run([path, "-c", f"import {module}"], capture_output=True, check=False)
             if tried.returncode == 0:
                 return path
-    return _missing(f"a Python with {module}")
+    return missing_program(f"a Python with {module}")
 
 
-def _missing(name: str) -> NoReturn:
+def missing_program(name: str) -> NoReturn:
+    """Skips by `name`; with `CI=true` a failure."""
     if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
         pytest.fail(f"{name} is not installed, and CI promises it")
     pytest.skip(f"{name} is not installed")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from webrtc_stack.base import SeededEntropy
-from webrtc_stack.packetization import Depacketizer, EncodedFrame, payload_format
+from webrtc_stack.packetization import Depacketizer, EncodedFrame, RtpPacketLike, payload_format
 
 START = b"\x00\x00\x00\x01"
 
@@ -91,7 +91,7 @@ def stream(name: str, frames: Sequence[bytes], *, max_payload_bytes: int = 100, 
     return to_packets(frames, packetizer, first=first)
 
 
-def push_all(depacketizer: Depacketizer, packets: Sequence[Packet]) -> list[EncodedFrame]:
+def push_all(depacketizer: Depacketizer, packets: Sequence[RtpPacketLike]) -> list[EncodedFrame]:
     frames: list[EncodedFrame] = []
     for packet in packets:
         frames += depacketizer.push(packet)
