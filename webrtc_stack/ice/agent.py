@@ -160,11 +160,25 @@ class IceAgent(MachineBase[IceEvent]):
     def pairs(self) -> tuple[PairSnapshot, ...]:
         """Snapshots for statistics, the best pair first."""
         selected = self._selected
-        pairs = list(self._session.checklist.pairs.values())
+        pairs = [(self._session.number, pair) for pair in self._session.checklist.pairs.values()]
         if self._previous is not None:
-            pairs += self._previous.checklist.pairs.values()
-        pairs.sort(key=lambda pair: (-pair.priority, pair.number))
-        return tuple(pair.snapshot(pair is selected) for pair in pairs)
+            pairs += [(self._previous.number, pair) for pair in self._previous.checklist.pairs.values()]
+        pairs.sort(key=lambda one: (-one[1].priority, one[1].number))
+        return tuple(pair.snapshot(pair is selected, generation) for generation, pair in pairs)
+
+    @property
+    def generation(self) -> int:
+        """Which session this is; each restart begins another one."""
+        return self._session.number
+
+    @property
+    def remote_addresses(self) -> dict[Address, Candidate]:
+        """The peer's candidates of this generation by the address they mean: names resolved."""
+        return {address: remote.candidate for address, remote in self._session.remotes.by_address.items()}
+
+    def server_url(self, candidate: Candidate) -> str | None:
+        """The URL of the server that a local candidate of this generation came from; None for others."""
+        return self._locals.urls.get(candidate)
 
     @property
     def _selected(self) -> CandidatePair | None:
@@ -189,6 +203,37 @@ class IceAgent(MachineBase[IceEvent]):
     @property
     def controlling(self) -> bool:
         return self._role.controlling
+
+    def data_sent(self, path: PathId, packets: int, size: int, now: Instant) -> None:
+        """Takes note of a burst of data on a path, for statistics. Cost: one call a burst."""
+        counters = self.counters
+        counters.data_packets_sent += packets
+        counters.data_bytes_sent += size
+        pair = self._pair_on(path)
+        if pair is not None:
+            pair.packets_sent += packets
+            pair.bytes_sent += size
+            pair.last_sent_at = now
+
+    def data_received(self, path: PathId, packets: int, size: int, now: Instant) -> None:
+        """Takes note of a burst of data that came on a path, for statistics. Cost: one call a burst."""
+        counters = self.counters
+        counters.data_packets_received += packets
+        counters.data_bytes_received += size
+        pair = self._pair_on(path)
+        if pair is not None:
+            pair.packets_received += packets
+            pair.bytes_received += size
+            pair.last_received_at = now
+
+    def _pair_on(self, path: PathId) -> CandidatePair | None:
+        """The pair that data on this path belongs to: the new session's once it carries any, before that the old's."""
+        previous = self._previous
+        if previous is not None and self._session.selected is None:
+            pair = previous.checklist.pairs.get(path)
+            if pair is not None:
+                return pair
+        return self._session.checklist.pairs.get(path)
 
     def accepts(self, path: PathId) -> bool:
         """Whether data from this path comes from a peer that passed a check.
@@ -549,6 +594,7 @@ class IceAgent(MachineBase[IceEvent]):
         path = None if selected is None else selected.path
         if path != self._reported_path:
             self._reported_path = path
+            self.counters.selected_pair_changes += 1
             if selected is not None:
                 self._gathering.sources.stop_refreshing()
                 self._emit(PairSelected(selected.path, selected.local, selected.remote.candidate))

@@ -130,6 +130,7 @@ class Gathering:
         for found in self.sources.take_found():
             candidate = self._locals.found(found)
             if candidate is not None:
+                self._locals.urls[candidate] = self._config.stun_servers[found.order].url
                 self._announce(candidate, now)
         for failure in self.sources.take_failures():
             self._emit(CandidateError(*failure))

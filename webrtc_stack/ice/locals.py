@@ -13,13 +13,15 @@ from .sources import Found
 class LocalCandidates:
     """Bases by socket; `announced` is what was told to the peer in this generation."""
 
-    __slots__ = ("_count", "_foundations", "announced", "bases", "ufrag")
+    __slots__ = ("_count", "_foundations", "announced", "bases", "ufrag", "urls")
 
     def __init__(self) -> None:
         self._foundations = Foundations()
         self._count = 0
         self.bases: dict[SocketId, Base] = {}
         self.announced: list[Candidate] = []
+        self.urls: dict[Candidate, str] = {}
+        """Which server each announced candidate came from, if from one."""
         self.ufrag = ""
 
     def add(self, address: Address, socket: SocketId) -> Base:
@@ -54,6 +56,7 @@ class LocalCandidates:
         """A new generation: nothing is announced yet, and candidates name the new ufrag."""
         self.ufrag = ufrag
         self.announced = []
+        self.urls = {}
         for base in self.bases.values():
             base.candidate = self._host(base.address, base.local_preference)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from ..base import Candidate, Instant, PathId
+from ..base import Address, Candidate, Instant, PathId
 from .candidates import Base, Remote, pair_priority
 
 
@@ -20,7 +20,11 @@ class PairState(StrEnum):
 
 
 class PairSnapshot(NamedTuple):
-    """A pair for statistics (W3C `RTCIceCandidatePairStats`, without bytes, which the layer above counts)."""
+    """A pair for statistics (W3C `RTCIceCandidatePairStats`).
+
+    `generation` and `number` together name the pair for its whole life. Packets and bytes are those of data, which the
+    layer above told by `data_sent` and `data_received`; checks have counts of their own.
+    """
 
     path: PathId
     local: Candidate
@@ -37,6 +41,16 @@ class PairSnapshot(NamedTuple):
     responses_sent: int
     responses_received: int
     consent_requests_sent: int
+    generation: int
+    number: int
+    remote_address: Address
+    packets_sent: int
+    packets_received: int
+    bytes_sent: int
+    bytes_received: int
+    last_sent_at: Instant | None
+    """When data left on it last; None before any did."""
+    last_received_at: Instant | None
 
 
 class CandidatePair:
@@ -45,12 +59,18 @@ class CandidatePair:
     __slots__ = (
         "answered_at",
         "base",
+        "bytes_received",
+        "bytes_sent",
         "consent_requests_sent",
         "foundation",
+        "last_received_at",
+        "last_sent_at",
         "local",
         "nominate_on_success",
         "nominated",
         "number",
+        "packets_received",
+        "packets_sent",
         "path",
         "priority",
         "probe_at",
@@ -94,6 +114,12 @@ class CandidatePair:
         self.responses_sent = 0
         self.responses_received = 0
         self.consent_requests_sent = 0
+        self.packets_sent = 0
+        self.packets_received = 0
+        self.bytes_sent = 0
+        self.bytes_received = 0
+        self.last_sent_at: Instant | None = None
+        self.last_received_at: Instant | None = None
         # --- consent ---
         self.answered_at: Instant = 0.0
         """When the last check that was answered had been sent."""
@@ -130,7 +156,7 @@ class CandidatePair:
     def __str__(self) -> str:
         return f"{self.base.address}>{self.remote.address}"
 
-    def snapshot(self, selected: bool) -> PairSnapshot:
+    def snapshot(self, selected: bool, generation: int) -> PairSnapshot:
         return PairSnapshot(
             path=self.path,
             local=self.local,
@@ -146,4 +172,13 @@ class CandidatePair:
             responses_sent=self.responses_sent,
             responses_received=self.responses_received,
             consent_requests_sent=self.consent_requests_sent,
+            generation=generation,
+            number=self.number,
+            remote_address=self.remote.address,
+            packets_sent=self.packets_sent,
+            packets_received=self.packets_received,
+            bytes_sent=self.bytes_sent,
+            bytes_received=self.bytes_received,
+            last_sent_at=self.last_sent_at,
+            last_received_at=self.last_received_at,
         )

@@ -40,6 +40,12 @@ class IceCounters:
     role_conflicts: int = 0
     nominations: int = 0
     selections: int = 0
+    selected_pair_changes: int = 0
+    """How often the pair that carries data became another one, or none."""
+    data_packets_sent: int = 0
+    data_packets_received: int = 0
+    data_bytes_sent: int = 0
+    data_bytes_received: int = 0
 
 
 class Role:

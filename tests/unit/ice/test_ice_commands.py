@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.ice_net import IceNet, completed
-from webrtc_stack.base import NEVER, Address, Candidate, IceParameters, PathTable, SeededEntropy, SocketId
+from webrtc_stack.base import NEVER, Address, Candidate, IceParameters, PathId, PathTable, SeededEntropy, SocketId
 from webrtc_stack.errors import InvalidArgumentError, InvalidStateError, UsageError
 from webrtc_stack.ice import Closed, IceAgent, IceConfig, IceState, PairState, StunServer
 from webrtc_stack.trace import MemorySink, Trace
@@ -164,3 +164,32 @@ def test_small_polls_send_the_same_in_the_end() -> None:
         outcomes.append(sent)
     assert outcomes[0] == outcomes[1]
     assert len(outcomes[0]) == IceConfig().check_rc
+
+
+def test_data_is_counted_on_its_pair_and_in_total() -> None:
+    net = IceNet(2)
+    left, right = net.node("a", ["10.0.0.1"], controlling=True), net.node("b", ["10.0.0.2"])
+    net.signal(left, right)
+    assert net.run(5, completed(left, right))
+    agent = left.agent
+    path = agent.selected_path
+    assert path is not None
+    assert agent.counters.selected_pair_changes == 1
+    now = net.now
+    agent.data_sent(path, 3, 3000, now)
+    agent.data_sent(path, 1, 10, now + 1)
+    agent.data_received(path, 2, 50, now + 2)
+    agent.data_received(PathId(9999), 1, 7, now + 3)
+    (pair,) = agent.pairs
+    assert (pair.packets_sent, pair.bytes_sent, pair.last_sent_at) == (4, 3010, now + 1)
+    assert (pair.packets_received, pair.bytes_received, pair.last_received_at) == (2, 50, now + 2)
+    counters = agent.counters
+    assert (counters.data_packets_sent, counters.data_bytes_sent) == (4, 3010)
+    assert (counters.data_packets_received, counters.data_bytes_received) == (3, 57)
+    assert (pair.generation, pair.remote_address) == (agent.generation, next(iter(agent.remote_addresses)))
+    assert agent.remote_addresses[pair.remote_address].host == "10.0.0.2"
+    agent.restart(now + 4)
+    agent.data_sent(path, 1, 1, now + 5)
+    (pair,) = agent.pairs
+    assert (pair.generation, pair.packets_sent) == (agent.generation - 1, 5)
+    assert right.agent.server_url(pair.remote) is None
