@@ -215,18 +215,32 @@ class Transport:
         if self.dtls is None or not self._dtls_started:
             self._early.extend(records)
             return
-        accepted: list[bytes] = []
+        accepted: list[Datagram] = []
         good_path = None
         for datagram in records:
             if datagram.path == good_path or self.ice.accepts(datagram.path):
                 good_path = datagram.path
-                accepted.append(datagram.data)
+                accepted.append(datagram)
             else:
                 if len(self._early) == MAX_EARLY_DATAGRAMS:
                     self.drops.add("path not validated")
                 self._early.append(datagram)
         if accepted:
-            self.dtls.receive_many(accepted, now)
+            self._count_received(accepted, now)
+            self.dtls.receive_many([datagram.data for datagram in accepted], now)
+
+    def _count_received(self, datagrams: Sequence[Datagram], now: Instant) -> None:
+        """Tells ICE what came on which pair: all but STUN, as W3C counts. A burst has one path, or few in runs."""
+        path = datagrams[0].path
+        packets = size = 0
+        for datagram in datagrams:
+            if datagram.path != path:
+                self.ice.data_received(path, packets, size, now)
+                path = datagram.path
+                packets = size = 0
+            packets += 1
+            size += len(datagram.data)
+        self.ice.data_received(path, packets, size, now)
 
     def _take_early(self, now: Instant) -> None:
         if self._early:
@@ -322,7 +336,8 @@ class Transport:
             path = self.ice.selected_path
             if path is None:
                 self.drops.add("no path for the goodbye", len(records))
-            else:
+            elif records:
+                self.ice.data_sent(path, len(records), sum(map(len, records)), now)
                 out += [Transmit(path, record) for record in records]
         if out:
             self.traffic.datagrams_sent += len(out)
