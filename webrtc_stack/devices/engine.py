@@ -1,0 +1,65 @@
+"""The media engine of the client API: encoders, decoders and devices on PyAV. See `aio.MediaEngine`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import av
+
+from ..aio import (
+    Decoder,
+    Encoder,
+    EncoderSettings,
+)
+from ..errors import InvalidArgumentError
+from ..peer import CodecParameters, MediaKind
+from .audio_encoder import AudioEncoder
+from .codec_names import AUDIO, VIDEO, parse_fmtp
+from .decoders import AudioDecoder, VideoDecoder
+from .pictures import black_like
+from .sound import silence
+from .video_encoder import VideoEncoder, has_codec
+
+
+class Engine:
+    """Implements `aio.MediaEngine`. Stateless: one may serve any number of clients."""
+
+    def encoder(self, codec: CodecParameters, settings: EncoderSettings) -> Encoder:
+        """Errors: `NotSupportedError`; `DeviceError` for an implementation asked for by name that cannot be opened."""
+        parameters = parse_fmtp(codec.codec.sdp_fmtp_line)
+        if codec.codec.kind is MediaKind.VIDEO:
+            return VideoEncoder(codec.codec.mime_type, parameters, settings)
+        return AudioEncoder(codec.codec.mime_type, parameters, settings, codec.codec.channels)
+
+    def decoder(self, codec: CodecParameters) -> Decoder:
+        """Errors: `NotSupportedError`."""
+        if codec.codec.kind is MediaKind.VIDEO:
+            return VideoDecoder(codec.codec.mime_type, codec.codec.clock_rate)
+        return AudioDecoder(codec.codec.mime_type, codec.codec.clock_rate, codec.codec.channels)
+
+    def can_encode(self, mime_type: str) -> bool:
+        """Whether this FFmpeg has an encoder for it."""
+        mime_type = mime_type.lower()
+        if mime_type in VIDEO:
+            return any(has_codec(name, "w") for name in VIDEO[mime_type].encoders)
+        return mime_type in AUDIO and has_codec(AUDIO[mime_type].encoder, "w")
+
+    def can_decode(self, mime_type: str) -> bool:
+        """Whether this FFmpeg has a decoder for it."""
+        names = VIDEO.get(mime_type.lower()) or AUDIO.get(mime_type.lower())
+        return names is not None and any(has_codec(name, "r") for name in names.decoders)
+
+    def blank(self, frame: Any) -> Any:
+        """A black picture or silence of the form and the time of `frame`."""
+        if isinstance(frame, av.VideoFrame):
+            return black_like(frame)
+        if not isinstance(frame, av.AudioFrame):
+            raise InvalidArgumentError(f"{type(frame).__name__} is neither av.VideoFrame nor av.AudioFrame")
+        made = silence(frame.samples, frame.sample_rate, frame.layout.name)
+        made.pts, made.time_base = frame.pts, frame.time_base
+        return made
+
+
+def engine() -> Engine:
+    """The media engine on PyAV."""
+    return Engine()
