@@ -13,15 +13,16 @@ from typing import Any, Final
 
 from ..errors import InvalidArgumentError, InvalidStateError, ParseError
 from .extensions.elements import ONE_BYTE_PROFILE, TWO_BYTE_PROFILE, HeaderExtensions
+from .extensions.layout import NOT_WRITABLE, Layout
 from .extensions.mapping import ExtensionMap
 
 HEADER_BYTES: Final = 12
 _HEADER: Final = struct.Struct(">BBHII")
 _read_header: Final = _HEADER.unpack_from
+_read_header_and_words: Final = struct.Struct(">BBHIIxxH").unpack_from
+"""With the length of the extension block, which stands there if the packet has one and no CSRC."""
 _write_header: Final = _HEADER.pack
-_EXTENSION: Final = struct.Struct(">HH")
-_read_extension: Final = _EXTENSION.unpack_from
-_write_extension: Final = _EXTENSION.pack
+_new: Final = object.__new__
 
 
 class RtpPacket:
@@ -33,11 +34,11 @@ class RtpPacket:
     """
 
     __slots__ = (
-        "_block",
         "_extensions",
-        "_profile",
+        "_layout",
+        "_map",
+        "_raw",
         "csrcs",
-        "extension_map",
         "marker",
         "padding",
         "payload",
@@ -69,21 +70,25 @@ class RtpPacket:
         self.csrcs = csrcs
         self.payload = payload
         self.padding = padding
-        self.extension_map = extension_map
-        self._profile: int | None = None
-        self._block = b""
+        self._map = extension_map
+        self._raw = b""
+        self._layout: Layout | None = None
         self._extensions = extensions
 
     @classmethod
     def parse(cls, data: bytes, extension_map: ExtensionMap | None = None) -> RtpPacket:
         """Reads a packet. Errors: `ParseError`."""
         end = len(data)
-        if end < 12:
+        if end >= 16:
+            first, second, sequence_number, timestamp, ssrc, words = _read_header_and_words(data)
+        elif end >= 12:
+            first, second, sequence_number, timestamp, ssrc = _read_header(data)
+            words = 0
+        else:
             raise ParseError(f"{end} bytes, an RTP packet has at least 12", offset=0, field="rtp.header")
-        first, second, sequence_number, timestamp, ssrc = _read_header(data)
         if first & 0xC0 != 0x80:
             raise ParseError(f"version {first >> 6}, expected 2", offset=0, field="rtp.version")
-        packet = cls.__new__(cls)
+        packet = _new(cls)
         packet.sequence_number = sequence_number
         packet.timestamp = timestamp
         packet.ssrc = ssrc
@@ -93,7 +98,8 @@ class RtpPacket:
         else:
             packet.marker = False
             packet.payload_type = second
-        packet.extension_map = extension_map
+        packet._map = extension_map
+        packet._layout = None
         packet._extensions = None
         position = 12
         csrc_count = first & 15
@@ -105,17 +111,18 @@ class RtpPacket:
         else:
             packet.csrcs = ()
         if first & 0x10:
-            start = position + 4
-            if start > end:
-                raise ParseError("the extension header does not fit", offset=position, field="rtp.extension")
-            packet._profile, words = _read_extension(data, position)
-            position = start + words * 4
+            start = position
+            position += 4
             if position > end:
-                raise ParseError(f"an extension of {words} words does not fit", offset=start, field="rtp.extension")
-            packet._block = data[start:position]
+                raise ParseError("the extension header does not fit", offset=start, field="rtp.extension")
+            if csrc_count:
+                words = data[start + 2] << 8 | data[start + 3]
+            position += words * 4
+            if position > end:
+                raise ParseError(f"an extension of {words} words does not fit", offset=start + 4, field="rtp.extension")
+            packet._raw = data[start:position]
         else:
-            packet._profile = None
-            packet._block = b""
+            packet._raw = b""
         if first & 0x20:
             padding = data[-1]
             if not padding or padding > end - position:
@@ -139,74 +146,89 @@ class RtpPacket:
             raise InvalidArgumentError(f"payload types are 0 to 127, not {second}")
         if self.marker:
             second |= 0x80
-        if extension_map is not None and self.extension_map is not None and extension_map is not self.extension_map:
-            profile, block = self._renumbered(extension_map).block()
+        if extension_map is not None and self._map is not None and extension_map is not self._map:
+            raw = self._renumbered(extension_map).raw
         elif self._extensions is not None:
-            profile, block = self._extensions.block()
+            raw = self._extensions.raw
         else:
-            profile, block = self._profile, self._block
-        first = 0x80
-        csrcs = self.csrcs
-        padding = self.padding
+            raw = self._raw
+        first = 0x90 if raw else 0x80
         payload = self.payload
         try:
-            if csrcs:
+            if self.csrcs:
+                csrcs = self.csrcs
                 if len(csrcs) > 15:
                     raise InvalidArgumentError(f"a packet has at most 15 CSRCs, not {len(csrcs)}")
                 first |= len(csrcs)
-                tail = struct.pack(f">{len(csrcs)}I", *csrcs)
-                if profile is not None:
-                    first |= 0x10
-                    tail += _write_extension(profile, len(block) >> 2) + block
-            elif profile is not None:
-                first = 0x90
-                tail = _write_extension(profile, len(block) >> 2) + block
-            else:
-                tail = b""
-            if padding:
+                raw = struct.pack(f">{len(csrcs)}I", *csrcs) + raw
+            if self.padding:
+                padding = self.padding
                 if not 0 < padding < 256:
                     raise InvalidArgumentError(f"padding is 0 to 255 bytes, not {padding}")
                 first |= 0x20
                 payload += bytes(padding - 1) + bytes((padding,))
-            return _write_header(first, second, self.sequence_number, self.timestamp, self.ssrc) + tail + payload
+            return _write_header(first, second, self.sequence_number, self.timestamp, self.ssrc) + raw + payload
         except struct.error as error:
             raise InvalidArgumentError(f"a field of the packet is out of its range: {error}") from None
 
     # --- extensions -------------------------------------------------------------------------------------------------
 
     @property
+    def extension_map(self) -> ExtensionMap | None:
+        """Which identifier means which extension in this packet."""
+        return self._map
+
+    @extension_map.setter
+    def extension_map(self, value: ExtensionMap | None) -> None:
+        self._map = value
+        self._layout = None
+
+    @property
     def extensions(self) -> HeaderExtensions:
         """The elements by identifier; always there, empty where the packet has none."""
         extensions = self._extensions
         if extensions is None:
-            extensions = self._extensions = HeaderExtensions.of_packet(self._profile, self._block)
+            extensions = self._extensions = HeaderExtensions.of_packet(self._raw)
+            self._layout = None  # what comes now may change any element
         return extensions
 
     @extensions.setter
     def extensions(self, value: HeaderExtensions) -> None:
         self._extensions = value
+        self._layout = None
 
     def get(self, uri: str) -> Any:
         """The typed value of an extension; None if it is not negotiated, not there, or damaged.
 
         Who must know why reads `packet.extensions[id]` and the codec of `extensions.CODECS`.
         """
-        mapping = self.extension_map
-        if mapping is None:
+        layout = self._layout
+        if layout is None:
+            mapping = self._map
+            if mapping is None:
+                return None
+            if self._extensions is None:
+                layout = self._layout = mapping.layouts.find(self._raw)
+            if layout is None:
+                return self._get_element(uri, mapping)
+        place = layout.get(uri)
+        if place is None:
             return None
+        try:
+            return place[1](self._raw[place[0]])
+        except (ParseError, UnicodeDecodeError):
+            return None  # a damaged extension is as good as none: the media behind it is still whole
+
+    def _get_element(self, uri: str, mapping: ExtensionMap) -> Any:
+        """`get` for a block of which no layout is known."""
         found = mapping.codecs.get(uri)
-        if found is None:
-            return None
-        extensions = self._extensions
-        if extensions is None:
-            extensions = self._extensions = HeaderExtensions.of_packet(self._profile, self._block)
-        data = extensions.get(found[0])
-        if data is None:
+        data = None if found is None else self.extensions.get(found[0])
+        if found is None or data is None:
             return None
         try:
             return found[1](data)
         except ParseError:
-            return None  # a damaged extension is as good as none: the media behind it is still whole
+            return None
 
     def set(self, uri: str, value: Any) -> None:
         """Writes the typed value of an extension; None takes it out.
@@ -214,15 +236,32 @@ class RtpPacket:
         Errors: `InvalidStateError` without an `extension_map`, `InvalidArgumentError` when it lacks `uri`, or when the
         value cannot be written; the packet is unchanged then.
         """
-        mapping = self.extension_map
+        layout = self._layout
+        if layout is None and self._raw and self._extensions is None and self._map is not None:
+            layout = self._layout = self._map.layouts.find(self._raw)
+        if layout is not None and value is not None:
+            place = layout.get(uri)
+            if place is not None:
+                _, _, serialize, size, before, behind = place
+                try:
+                    data = serialize(value)
+                except NOT_WRITABLE:
+                    data = b""
+                if len(data) == size:  # the block keeps its form: the bytes are exchanged, and that is all
+                    raw = self._raw
+                    self._raw = raw[before] + data + raw[behind]
+                    return
+        self._set_element(uri, value)
+
+    def _set_element(self, uri: str, value: Any) -> None:
+        """`set` for a block whose form may change."""
+        mapping = self._map
         if mapping is None:
             raise InvalidStateError("the packet has no extension map; give it one first")
         found = mapping.codecs.get(uri)
         if found is None:
             raise InvalidArgumentError(f"the extension map has no identifier for {uri}, or its value has no known form")
-        extensions = self._extensions
-        if extensions is None:
-            extensions = self._extensions = HeaderExtensions.of_packet(self._profile, self._block)
+        extensions = self.extensions
         if value is None:
             if found[0] in extensions:
                 del extensions[found[0]]
@@ -245,7 +284,7 @@ class RtpPacket:
         profile = extensions.profile
         if profile is not None and profile != ONE_BYTE_PROFILE and profile & 0xFFF0 != TWO_BYTE_PROFILE:
             return extensions
-        own = self.extension_map.uris if self.extension_map is not None else {}
+        own = self._map.uris if self._map is not None else {}
         made = HeaderExtensions(two_byte=target.two_byte)
         for identifier, value in extensions.elements.items():
             uri = own.get(identifier)
@@ -259,12 +298,8 @@ class RtpPacket:
     @property
     def size(self) -> int:
         """How many bytes `serialize` gives."""
-        if self._extensions is not None:
-            profile, block = self._extensions.block()
-        else:
-            profile, block = self._profile, self._block
-        extension = 0 if profile is None else 4 + len(block)
-        return 12 + 4 * len(self.csrcs) + extension + len(self.payload) + self.padding
+        raw = self._raw if self._extensions is None else self._extensions.raw
+        return 12 + 4 * len(self.csrcs) + len(raw) + len(self.payload) + self.padding
 
     def copy(self) -> RtpPacket:
         """An independent copy: what a history keeps, or a retransmission is made from."""
@@ -277,9 +312,9 @@ class RtpPacket:
         made.csrcs = self.csrcs
         made.payload = self.payload
         made.padding = self.padding
-        made.extension_map = self.extension_map
-        made._profile = self._profile
-        made._block = self._block
+        made._map = self._map
+        made._raw = self._raw
+        made._layout = self._layout
         made._extensions = None if self._extensions is None else self._extensions.copy()
         return made
 

@@ -7,6 +7,7 @@ and an untouched block is written back byte for byte.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -17,6 +18,7 @@ TWO_BYTE_PROFILE: Final = 0x1000
 """The four bits below are the appbits."""
 
 MAX_BLOCK_BYTES: Final = 0xFFFF * 4
+_HEAD: Final = struct.Struct(">HH")
 
 
 def parse_one_byte(block: bytes) -> dict[int, bytes]:
@@ -88,13 +90,19 @@ class HeaderExtensions:
         return made
 
     @classmethod
-    def of_packet(cls, profile: int | None, data: bytes) -> HeaderExtensions:
-        """`from_block` for what a parsed packet holds: right by construction, so unchecked."""
+    def of_packet(cls, raw: bytes) -> HeaderExtensions:
+        """From what a parsed packet holds, `raw` of another one: right by construction, so unchecked."""
         made = cls.__new__(cls)
-        made._profile = profile
-        made._data = data
+        made._profile = raw[0] << 8 | raw[1] if raw else None
+        made._data = raw[4:]
         made._elements = None
         return made
+
+    @property
+    def raw(self) -> bytes:
+        """The block with its profile and length in front, as a packet has it; empty where there is none."""
+        profile, data = self.block()
+        return b"" if profile is None else _HEAD.pack(profile, len(data) >> 2) + data
 
     @property
     def profile(self) -> int | None:

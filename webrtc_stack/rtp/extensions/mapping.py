@@ -8,19 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...errors import InvalidArgumentError
+from .layout import Layouts
 from .registry import CODECS, Codec
 from .uri import Uri
 
 
 class ExtensionMap:
-    """URI <-> identifier, immutable.
+    """URI <-> identifier, immutable but for `layouts`, which it learns from packets and which changes no result.
 
     `allow_mixed` is `a=extmap-allow-mixed`: with it packets choose their form one by one. Without it a stream keeps to
     one form: the two-byte one (`two_byte`) if an identifier is above 14, else the one-byte one, and a value that does
     not fit it cannot be set. `encrypted` are the identifiers negotiated under RFC 6904 (the `srtp` room wants them).
     """
 
-    __slots__ = ("allow_mixed", "by_uri", "codecs", "encrypted", "one_byte", "two_byte", "uris")
+    __slots__ = ("allow_mixed", "by_uri", "codecs", "encrypted", "layouts", "one_byte", "two_byte", "uris")
 
     def __init__(
         self, ids: Mapping[int, str], *, allow_mixed: bool = False, encrypted: frozenset[int] = frozenset()
@@ -38,8 +39,12 @@ class ExtensionMap:
         self.uris: Mapping[int, str] = uris
         self.by_uri: Mapping[str, int] = {uri: identifier for identifier, uri in reversed(uris.items())}
         self.codecs: Mapping[str, tuple[int, *Codec]] = {
-            uri: (identifier, *CODECS[uri]) for uri, identifier in self.by_uri.items() if uri in CODECS
+            # Members of `Uri` as keys: looking one up is then a comparison of identity, not of some 70 characters.
+            Uri(uri): (identifier, *CODECS[uri])
+            for uri, identifier in self.by_uri.items()
+            if uri in CODECS
         }
+        self.layouts = Layouts(self.codecs)
         self.allow_mixed = allow_mixed
         self.encrypted = frozenset(hidden)
         self.two_byte = not allow_mixed and any(identifier > 14 for identifier in uris)
