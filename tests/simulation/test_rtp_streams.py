@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from webrtc_stack.base import SeededEntropy
-from webrtc_stack.rtp import RtpPacket
+from webrtc_stack.rtp import RtpPacket, rtcp
 from webrtc_stack.rtp.streams import (
     Item,
     JitterBuffer,
@@ -18,6 +18,9 @@ from webrtc_stack.rtp.streams import (
     NackGenerator,
     ReceivedStream,
     ReceiverConfig,
+    ReportConfig,
+    Reporter,
+    ReportScheduler,
     RtxConfig,
     RtxReceiver,
     RtxSender,
@@ -25,6 +28,8 @@ from webrtc_stack.rtp.streams import (
     SentStream,
     TwccReceiver,
     TwccSender,
+    XrConfig,
+    XrReporter,
 )
 from webrtc_stack.sim import Link, LinkConfig
 
@@ -225,3 +230,50 @@ def test_transport_feedback_over_a_lossy_link_tells_the_truth() -> None:
     shift = [told[number] - truth[number] for number in truth]
     assert max(shift) - min(shift) < 0.0003
     assert len(sender) <= 250  # what was lost
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_receiver_that_sends_nothing_measures_its_round_trip_over_a_lossy_link(seed: int) -> None:
+    """Reports of both sides at their own random times; their clocks are 37 minutes apart."""
+    entropy = SeededEntropy(seed)
+    links = {
+        "sender": Link(LinkConfig(latency=0.03, jitter=0.02, loss=0.2), entropy.fork("forth")),
+        "receiver": Link(LinkConfig(latency=0.05, jitter=0.02, loss=0.2), entropy.fork("back")),
+    }
+    stream = SentStream(1, SenderConfig(wall_epoch=1.7e9, entropy=entropy))
+    xr = {"sender": XrReporter(XrConfig(wall_epoch=1.7e9)), "receiver": XrReporter(XrConfig(wall_epoch=1.7e9 + 2220))}
+    reporters = {"sender": Reporter(1, "sender"), "receiver": Reporter(9, "receiver")}
+    schedulers = {side: ReportScheduler(ReportConfig(entropy=entropy.fork(side)), 0.0) for side in links}
+    other = {"sender": "receiver", "receiver": "sender"}
+    arrivals: list[tuple[float, int, str, bytes]] = []
+    measured: list[float] = []
+    order = 0
+    while True:
+        side, now = min(
+            ((s, scheduler.next_timeout()) for s, scheduler in schedulers.items()), key=lambda pair: pair[1]
+        )
+        while arrivals and arrivals[0][0] <= now:
+            at, _, to, data = heapq.heappop(arrivals)
+            rtt = xr[to].receive_many(rtcp.parse_compound(data), at)
+            if rtt is not None:
+                measured.append(rtt)
+        if now > 60.0:
+            break
+        if schedulers[side].due(now) != "regular":
+            continue
+        stream.stamp(RtpPacket(timestamp=stream.timestamp(now), payload=b"media"), now)
+        sent = [stream] if side == "sender" else []
+        packets = reporters[side].compound(now, sent=sent, xr=xr[side])
+        rtcp.check_compound(packets)
+        data = rtcp.serialize_compound(packets)
+        schedulers[side].sent(len(data), now, regular=True)
+        for at in links[side].admit(len(data), now):
+            order += 1
+            heapq.heappush(arrivals, (at, order, other[side], data))
+    receiver = xr["receiver"]
+    assert len(measured) == receiver.rtt_measurements > 40
+    assert all(0.0799 <= rtt <= 0.1201 for rtt in measured)
+    assert receiver.rtt is not None and 0.09 < receiver.rtt < 0.11
+    assert xr["sender"].rtt is None and xr["sender"].counters.references_sent == 0
+    assert receiver.counters.references_sent > xr["sender"].counters.answers_sent > receiver.rtt_measurements
+    assert receiver.counters.answers_ignored == 0

@@ -19,6 +19,7 @@ from .rtx import HistoryConfig, RtxConfig, RtxReceiver, RtxSender, RtxSource, Se
 from .sender import SenderConfig, SentStream
 from .sync import LipSync, StreamClock, SyncConfig
 from .twcc import PacketResult, TwccConfig, TwccReceiver, TwccSender
+from .xr import XrConfig, XrCounters, XrReporter
 
 __all__ = [
     "Arrival",
@@ -62,6 +63,9 @@ __all__ = [
     "TwccReceiver",
     "TwccSender",
     "Verdict",
+    "XrConfig",
+    "XrCounters",
+    "XrReporter",
     "round_trip_time",
     "rtcp_interval",
 ]

@@ -202,6 +202,14 @@ class ReceivedStream:
         self._received_prior = 0
         self._transit = None
 
+    def set_clock_rate(self, clock_rate: int) -> None:
+        """The sender goes on with a payload type of another clock: jitter is measured anew (RFC 7160 section 4.1)."""
+        if clock_rate <= 0:
+            raise InvalidArgumentError(f"clock_rate is in Hz and positive, got {clock_rate}")
+        self._clock_rate = clock_rate
+        self._transit = None
+        self._jitter_q4 = 0
+
     def index_of(self, sequence_number: int) -> int | None:
         """The index of a number near the highest one, without counting it. None before the first packet."""
         highest = self._max_sequence

@@ -2,8 +2,8 @@
 
 `ReportScheduler` decides when: regular reports at the randomised interval of RFC 3550, with a minimum that may be
 reduced below five seconds; feedback (NACK, PLI, transport-cc) at once where AVPF was negotiated, held to the RTCP
-bandwidth by a distance between two feedback packets. `Reporter` decides what: SR or RR, SDES, BYE, as values that
-`rtcp.serialize_compound` writes.
+bandwidth by a distance between two feedback packets. `Reporter` decides what: SR or RR, SDES, XR (`xr.py`), BYE, as
+values that `rtcp.serialize_compound` writes.
 
 The AVPF bookkeeping is for the transports of WebRTC, which have two ends: T_dither_max is 0, so feedback is never
 delayed to see whether somebody else says it. Instead of RFC 4585's alternation (one early packet, then wait for twice
@@ -25,6 +25,7 @@ from ...errors import InvalidArgumentError
 from ..rtcp import Bye, ReceiverReport, ReportBlock, RtcpPacket, SdesChunk, SdesItem, SdesType, SourceDescription
 from .receiver import ReceivedStream
 from .sender import SentStream
+from .xr import XrReporter
 
 _COMPENSATION: Final = 2.71828 - 1.5
 """Timer reconsideration converges below the wanted rate; this makes up for it (RFC 3550 section 6.3.1)."""
@@ -157,6 +158,10 @@ class ReportScheduler:
         """There is feedback to send; `next_timeout` says when it may leave."""
         self._feedback_wanted = True
 
+    def withdraw_feedback(self) -> None:
+        """What was to be fed back has settled itself."""
+        self._feedback_wanted = False
+
     def _feedback_at(self) -> Instant:
         if not self._feedback_wanted or not self._config.early_feedback:
             return NEVER
@@ -212,11 +217,12 @@ class Reporter:
         sent: Sequence[SentStream] = (),
         received: Sequence[ReceivedStream] = (),
         feedback: Sequence[RtcpPacket] = (),
+        xr: XrReporter | None = None,
     ) -> list[RtcpPacket]:
-        """A full compound packet: reports, SDES, then feedback.
+        """A full compound packet: reports, SDES, the extended report if there is something to say, then feedback.
 
         Streams that have sent nothing yet give no SR (their clock pair would be invented), sources from which nothing
-        came since their last block give none.
+        came since their last block give none. With `xr` who sends nothing asks for its round-trip time.
         """
         blocks = self._blocks(received, now)
         packets: list[RtcpPacket] = []
@@ -231,6 +237,9 @@ class Reporter:
         name = (SdesItem(SdesType.CNAME, self.cname.encode()),)
         chunks = tuple(SdesChunk(stream.ssrc, name) for stream in active) or (SdesChunk(self.ssrc, name),)
         packets.append(SourceDescription(chunks=chunks))
+        extended = None if xr is None else xr.report(source, now, sending=bool(active))
+        if extended is not None:
+            packets.append(extended)
         packets.extend(feedback)
         return packets
 
