@@ -144,6 +144,12 @@ class Broadcast(Generic[T]):
                 subscription.end(error)
             self._references.clear()
 
+    def fail(self, error: Exception) -> None:
+        """Ends the present subscriptions with `error`; new ones may begin."""
+        for subscription in self._live():
+            subscription.end(error)
+        self._references.clear()
+
     def _forget(self, subscription: Subscription[T]) -> None:
         self._references = [
             reference

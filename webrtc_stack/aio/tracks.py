@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..base import SYSTEM_ENTROPY, Entropy
 from ..errors import InvalidStateError
@@ -48,6 +48,9 @@ def new_id(entropy: Entropy = SYSTEM_ENTROPY) -> str:
     raw[6], raw[8] = raw[6] & 0x0F | 0x40, raw[8] & 0x3F | 0x80
     text = raw.hex()
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+_QUEUES = {MediaKind.VIDEO: VIDEO_QUEUE, MediaKind.AUDIO: AUDIO_QUEUE}
 
 
 class TrackState(StrEnum):
@@ -80,7 +83,9 @@ class MediaTrack:
 
     @enabled.setter
     def enabled(self, value: bool) -> None:
-        self._enabled = bool(value)
+        if value != self._enabled:
+            self._enabled = bool(value)
+            self._enabled_changed()
 
     @property
     def muted(self) -> bool:
@@ -125,26 +130,28 @@ class MediaTrack:
     def _finished(self) -> None:
         """Ends what a kind of track hands out."""
 
+    def _enabled_changed(self) -> None:
+        """What a kind of track does about it."""
+
 
 class RawTrack(MediaTrack, Generic[F]):
     """A track of raw frames. `blank` makes a frame black or silent; by default the media engine does."""
 
-    KIND: ClassVar[MediaKind]
-    QUEUE: ClassVar[int]
-
     def __init__(
         self,
+        kind: MediaKind | str,
         *,
         label: str = "",
         id: str = "",
         blank: Callable[[Any], Any] | None = None,
         entropy: Entropy = SYSTEM_ENTROPY,
     ) -> None:
-        super().__init__(self.KIND, label=label, id=id, entropy=entropy)
+        super().__init__(kind, label=label, id=id, entropy=entropy)
         self._blank = blank
         self._broadcast = Broadcast[F]()
-        self.frames_written = 0
+        self._black_at = float("-inf")
         self._frame: F | None = None
+        self.frames_written = 0
 
     def write(self, frame: F) -> None:
         """Hands a frame to every consumer; never waits.
@@ -157,19 +164,18 @@ class RawTrack(MediaTrack, Generic[F]):
         self.frames_written += 1
         self._frame = frame
         if not self._enabled:
-            if not self._shows_when_disabled(media_time):
-                return
+            if self.kind is MediaKind.VIDEO:
+                if self._black_at <= media_time < self._black_at + BLACK_INTERVAL:
+                    return
+                self._black_at = media_time
             if self._blank is None:
                 self._blank = load_engine().blank
             frame = self._blank(frame)
         self._broadcast.put(frame)
 
-    def _shows_when_disabled(self, media_time: float) -> bool:
-        return True
-
     def frames(self, *, limit: int | None = None) -> Subscription[F]:
         """An own queue of frames from now on, at most `limit` of them; ends when the track does."""
-        return self._broadcast.subscribe(self.QUEUE if limit is None else limit)
+        return self._broadcast.subscribe(_QUEUES[self.kind] if limit is None else limit)
 
     @property
     def consumers(self) -> int:
@@ -181,6 +187,9 @@ class RawTrack(MediaTrack, Generic[F]):
         """The frame that was written last, as it was written."""
         return self._frame
 
+    def _enabled_changed(self) -> None:
+        self._black_at = float("-inf")
+
     def _finished(self) -> None:
         self._broadcast.end()
 
@@ -188,31 +197,26 @@ class RawTrack(MediaTrack, Generic[F]):
 class VideoTrack(RawTrack["VideoFrame"]):
     """Raw pictures: `av.VideoFrame`."""
 
-    KIND = MediaKind.VIDEO
-    QUEUE = VIDEO_QUEUE
-    _black_at = float("-inf")
-
-    @property
-    def enabled(self) -> bool:
-        return self._enabled
-
-    @enabled.setter
-    def enabled(self, value: bool) -> None:
-        self._enabled = bool(value)
-        self._black_at = float("-inf")
-
-    def _shows_when_disabled(self, media_time: float) -> bool:
-        if self._black_at <= media_time < self._black_at + BLACK_INTERVAL:
-            return False
-        self._black_at = media_time
-        return True
+    def __init__(
+        self,
+        *,
+        label: str = "",
+        id: str = "",
+        blank: Callable[[Any], Any] | None = None,
+        entropy: Entropy = SYSTEM_ENTROPY,
+    ) -> None:
+        super().__init__(MediaKind.VIDEO, label=label, id=id, blank=blank, entropy=entropy)
 
 
 class AudioTrack(RawTrack["AudioFrame"]):
     """Raw samples: `av.AudioFrame`."""
 
-    KIND = MediaKind.AUDIO
-    QUEUE = AUDIO_QUEUE
-
-
-LocalRawTrack: TypeAlias = VideoTrack | AudioTrack
+    def __init__(
+        self,
+        *,
+        label: str = "",
+        id: str = "",
+        blank: Callable[[Any], Any] | None = None,
+        entropy: Entropy = SYSTEM_ENTROPY,
+    ) -> None:
+        super().__init__(MediaKind.AUDIO, label=label, id=id, blank=blank, entropy=entropy)
