@@ -66,6 +66,8 @@ class DataChannelCounters:
     channels_accepted: int = 0
     channels_refused: int = 0
     channels_closed: int = 0
+    channels_left_open: int = 0
+    """Channels that were open and are so no longer: closing or closed."""
     messages_sent: int = 0
     bytes_sent: int = 0
     messages_received: int = 0

@@ -170,6 +170,7 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
     def _begin_close(self, channel: Channel, now: Instant, *, by_peer: bool, error: WebRTCError | None = None) -> None:
         on_wire = channel.announced or channel.state is ChannelState.OPEN
         channel.error = error
+        self.counters.channels_left_open += channel.state is ChannelState.OPEN
         channel.state = ChannelState.CLOSING
         channel.fast = False
         self._drop_partial(channel, now)
@@ -205,6 +206,7 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
     def _finish(self, channel: Channel, error: WebRTCError | None, now: Instant, *, reusable: bool = True) -> None:
         """The channel is closed; with `reusable` its identifier is free."""
         self._drop_partial(channel, now)
+        self.counters.channels_left_open += channel.state is ChannelState.OPEN
         channel.state = ChannelState.CLOSED
         channel.fast = False
         channel.error = error
@@ -368,6 +370,7 @@ class ChannelLifecycle(MachineBase[DataChannelsEvent]):
         self._phase = Phase.CLOSING
         for channel in self._table.living():
             if channel.state is not ChannelState.CLOSING:
+                self.counters.channels_left_open += channel.state is ChannelState.OPEN
                 channel.state = ChannelState.CLOSING
                 channel.fast = False
                 self._emit(ChannelClosing(channel.handle, False))

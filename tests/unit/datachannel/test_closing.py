@@ -239,3 +239,20 @@ def test_a_reset_while_the_association_ends_is_left_to_its_end() -> None:
     bench.channels.close_channel(handle, 0.0)
     assert bench.channels.drops["reset_not_sent"] == 1
     assert bench.happen(sctp.Closed("", None))[-2:] == [ChannelClosed(handle, None), Closed("", None)]
+
+
+def test_only_channels_that_were_open_count_as_having_left_it_and_once() -> None:
+    bench = Bench()
+    first, _ = opened(bench)
+    opened(bench)
+    bench.channels.close_channel(first, 0.0)
+    bench.channels.close_channel(first, 0.0)
+    counters = bench.channels.counters
+    assert (counters.channels_opened, counters.channels_left_open) == (2, 1)
+    bench.channels.close(0.0)
+    bench.channels.abort(0.0)
+    assert (counters.channels_opened, counters.channels_left_open) == (2, 2)
+    never = Bench(up=False)
+    never.channels.open_channel("never", 0.0)
+    never.channels.abort(0.0)
+    assert (never.channels.counters.channels_closed, never.channels.counters.channels_left_open) == (1, 0)
