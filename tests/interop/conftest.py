@@ -18,6 +18,7 @@ import pytest
 from tests.support import browser, netns, seeds
 from tests.support.browser import BrowserPage
 from tests.support.process_peer import ProcessPeer
+from tests.support.programs import find_program, find_python_with
 from tests.support.remote_peer import Remote
 
 from .session import Session
@@ -75,6 +76,12 @@ def missing(reason: str) -> None:
     pytest.skip(reason)
 
 
+def open_webrtcbin() -> AbstractAsyncContextManager[Remote]:
+    """GStreamer in a process of its own, under the Python that Debian's binding is made for."""
+    find_program("gst-launch-1.0")
+    return ProcessPeer("webrtcbin", "tests.support.gst_peer", python=find_python_with("gi"))
+
+
 def open_remote(name: str) -> AbstractAsyncContextManager[Remote]:
     if name == "aiortc":
         if not netns.has_non_loopback_address():
@@ -90,6 +97,13 @@ def open_remote(name: str) -> AbstractAsyncContextManager[Remote]:
 def remote(request: pytest.FixtureRequest, loop: Loop) -> Iterator[Remote]:
     """One remote program; pytest groups the tests by it, so that one at a time is running."""
     context = open_remote(request.param)
+    yield loop.run(context.__aenter__())
+    loop.run(context.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="module")
+def webrtcbin(loop: Loop) -> Iterator[Remote]:
+    context = open_webrtcbin()
     yield loop.run(context.__aenter__())
     loop.run(context.__aexit__(None, None, None))
 

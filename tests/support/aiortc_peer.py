@@ -10,11 +10,8 @@ one by one, which is what the other side sees of trickling. It never gathers loo
 from __future__ import annotations
 
 import asyncio
-import json
 import re
-import sys
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
@@ -26,6 +23,8 @@ from aiortc import (
 )
 from aiortc.sdp import candidate_from_sdp
 
+from .aiortc_media import MediaCommands, MediaPart
+from .command_server import serve
 from .content import content, sha256
 
 _HIGH_WATER = 1 << 20
@@ -77,10 +76,11 @@ class Channel:
         return {**{name: getattr(self.dc, name) for name in names}, "readyState": self.dc.readyState}
 
 
-class Peer:
-    """One RTCPeerConnection, its channels and its candidates."""
+class Peer(MediaPart):
+    """One RTCPeerConnection, its channels, its media and its candidates."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.channels: dict[str, Channel] = {}
         self.arrived: defaultdict[str, asyncio.Queue[Channel]] = defaultdict(asyncio.Queue)
@@ -101,6 +101,10 @@ class Peer:
             self.changed.clear()
             await self.changed.wait()
 
+    async def close(self) -> None:
+        await self.close_media()
+        await self.pc.close()
+
     def local(self, trickle: bool) -> dict[str, str]:
         """The local description; with `trickle` its candidates go to the queue instead."""
         sdp = self.pc.localDescription.sdp
@@ -114,7 +118,7 @@ class Peer:
         return {"type": self.pc.localDescription.type, "sdp": sdp}
 
 
-class Commands:
+class Commands(MediaCommands):
     """One method per command; arguments as in `browser_peer.js`."""
 
     def __init__(self) -> None:
@@ -146,12 +150,18 @@ class Commands:
 
     async def answer(self, a: dict[str, Any]) -> dict[str, str]:
         await self.set_remote(a)
+        return await self.local_answer(a)
+
+    async def local_answer(self, a: dict[str, Any]) -> dict[str, str]:
         pc = self.peer(a).pc
         await pc.setLocalDescription(await pc.createAnswer())
+        self.peer(a).watch_all()
         return self.peer(a).local(a["trickle"])
 
     async def set_remote(self, a: dict[str, Any]) -> None:
         await self.peer(a).pc.setRemoteDescription(RTCSessionDescription(**a["description"]))
+        if a["description"]["type"] == "answer":
+            self.peer(a).watch_all()
 
     async def add_candidate(self, a: dict[str, Any]) -> None:
         given = a["candidate"]
@@ -209,11 +219,13 @@ class Commands:
     async def report(self, a: dict[str, Any]) -> dict[str, Any]:
         peer = self.peer(a)
         pc, stats = peer.pc, {}
-        if pc.connectionState != "closed" and pc.sctp is not None:
-            dtls = pc.sctp.transport._get_stats()
+        if pc.connectionState != "closed":
+            known = dict(await pc.getStats())
+            if pc.sctp is not None:
+                known |= pc.sctp.transport._get_stats()
             stats = {
                 key: asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
-                for key, value in dtls.items()
+                for key, value in known.items()
             }
         return {
             "states": {
@@ -226,6 +238,7 @@ class Commands:
             },
             "log": peer.log,
             "channels": [{"name": n, "events": c.events, **c.describe()} for n, c in peer.channels.items()],
+            "media": {name: media.describe() for name, media in peer.media.items()},
             "stats": stats,
             "local": getattr(pc.localDescription, "sdp", None),
             "remote": getattr(pc.remoteDescription, "sdp", None),
@@ -234,32 +247,15 @@ class Commands:
     async def close(self, a: dict[str, Any]) -> None:
         peer = self.peers.pop(a["pc"], None)
         if peer is not None:
-            await peer.pc.close()
+            await peer.close()
 
 
 async def main() -> None:
     """Executes commands, many at once, until standard input ends."""
     commands = Commands()
-    running: set[asyncio.Task[None]] = set()
-
-    async def execute(identifier: int, method: Callable[[dict[str, Any]], Awaitable[Any]], a: dict[str, Any]) -> None:
-        reply: dict[str, Any] = {"id": identifier}
-        try:
-            reply["value"] = await method(a)
-        except Exception as error:  # everything goes back to who asked
-            reply["error"] = f"{type(error).__name__}: {error}"
-        print(json.dumps(reply, default=str), flush=True)
-
-    reader = asyncio.StreamReader(limit=64 << 20)
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while line := await reader.readline():
-        request = json.loads(line)
-        method = getattr(commands, request["method"])
-        task = asyncio.create_task(execute(request["id"], method, request["arguments"]))
-        running.add(task)
-        task.add_done_callback(running.discard)
-    for peer in commands.peers.values():
-        await peer.pc.close()
+    await serve(commands)
+    for peer in list(commands.peers.values()):
+        await peer.close()
 
 
 if __name__ == "__main__":

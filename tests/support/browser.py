@@ -31,7 +31,9 @@ PROGRAMS: Final[dict[BrowserKind, tuple[str, ...]]] = {
     "firefox": ("firefox-esr", "firefox"),
 }
 
-_PAGE = """<!doctype html><meta charset="utf-8"><title>peer</title><script src="/peer.js"></script><script>
+_PAGE = """<!doctype html><meta charset="utf-8"><title>peer</title><body></body>
+<script src="/counter.js"></script><script src="/browser_peer.js"></script><script src="/browser_media.js"></script>
+<script>
 const AsyncFunction = (async () => {}).constructor;
 const socket = new WebSocket(`ws://${location.host}/control`);
 socket.onopen = () => socket.send(JSON.stringify({hello: navigator.userAgent}));
@@ -43,6 +45,13 @@ socket.onmessage = async message => {
   socket.send(JSON.stringify(reply));
 };
 </script>"""
+
+_HERE: Final = Path(__file__).parent
+_SCRIPTS: Final = {
+    "counter.js": _HERE.parent.parent / "webrtc_stack" / "devices" / "static" / "counter.js",
+    "browser_peer.js": _HERE / "browser_peer.js",
+    "browser_media.js": _HERE / "browser_media.js",
+}
 
 _CHROMIUM_FLAGS: Final = (
     "--headless=new",
@@ -56,6 +65,7 @@ _CHROMIUM_FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
     "--mute-audio",
+    "--autoplay-policy=no-user-gesture-required",
     "--password-store=basic",
     "--use-fake-device-for-media-stream",
     # A page nobody looks at would be throttled, and timers with it.
@@ -72,6 +82,10 @@ _CHROMIUM_OPEN: Final = (
 
 _FIREFOX_PREFERENCES: Final[dict[str, bool | int | str]] = {
     "media.navigator.streams.fake": True,
+    "media.autoplay.default": 0,
+    "media.autoplay.blocking_policy": 0,
+    # Without a sound device an AudioContext would stay suspended for good; the pretended one runs by the clock.
+    "media.cubeb.force_mock_context": True,
     "media.navigator.permission.disabled": True,
     # It starts without a word to anybody.
     "app.normandy.enabled": False,
@@ -169,16 +183,17 @@ class BrowserPage:
 
     async def _serve(self) -> str:
         application = web.Application()
-        script = Path(__file__).with_name("browser_peer.js").read_text()
 
         async def page(_: web.Request) -> web.Response:
             return web.Response(text=_PAGE, content_type="text/html")
 
-        async def peer_script(_: web.Request) -> web.Response:
-            return web.Response(text=script, content_type="text/javascript")
+        async def script(request: web.Request) -> web.Response:
+            text = _SCRIPTS[request.path[1:]].read_text()
+            return web.Response(text=text, content_type="text/javascript")
 
         application.router.add_get("/", page)
-        application.router.add_get("/peer.js", peer_script)
+        for name in _SCRIPTS:
+            application.router.add_get(f"/{name}", script)
         application.router.add_get("/control", self._control)
         self._runner = web.AppRunner(application, access_log=None)
         await self._runner.setup()

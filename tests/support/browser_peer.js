@@ -55,6 +55,7 @@ class Peer {
   constructor(config) {
     const pc = this.pc = new RTCPeerConnection(config);
     this.channels = new Map(); this.arrived = new Map(); this.candidates = new Inbox(); this.log = [];
+    this.media = new Map();  // browser_media.js
     pc.addEventListener('icecandidate', e => this.candidates.push(e.candidate && e.candidate.toJSON()));
     pc.addEventListener('connectionstatechange', () => this.log.push(pc.connectionState));
     pc.addEventListener('datachannel', e => this.arrivedBox(e.channel.label).push(new Channel(e.channel)));
@@ -96,6 +97,7 @@ const peers = globalThis.peers = {
     await peer(p).pc.setRemoteDescription(p.description);
     return peer(p).local(p.trickle);
   },
+  local_answer(p) { return peer(p).local(p.trickle); },
   async set_remote(p) { await peer(p).pc.setRemoteDescription(p.description); },
   async add_candidate(p) { await peer(p).pc.addIceCandidate(p.candidate ?? undefined); },
   next_candidate(p) { return peer(p).candidates.take(); },
@@ -127,14 +129,20 @@ const peers = globalThis.peers = {
   close_channel(p) { channel(p).dc.close(); },
   async wait_channel_closed(p) { await channel(p).closed; return channel(p).events; },
   async report(p) {
-    const {pc, log, channels} = peer(p), stats = {};
+    const {pc, log, channels, media} = peer(p), stats = {};
     if (pc.connectionState !== 'closed') (await pc.getStats()).forEach(v => { stats[v.id] = v; });
     return {
       states: {connection: pc.connectionState, ice: pc.iceConnectionState, gathering: pc.iceGatheringState,
                signaling: pc.signalingState, dtls: pc.sctp?.transport.state, sctp: pc.sctp?.state},
       log, channels: [...channels].map(([name, c]) => ({name, events: c.events, ...c.describe()})),
+      media: Object.fromEntries([...media].map(([name, m]) => [name, m.describe()])),
       stats, local: pc.localDescription?.sdp, remote: pc.remoteDescription?.sdp,
     };
   },
-  close(p) { peer(p)?.pc.close(); byName.delete(p.pc); },
+  close(p) {
+    const found = peer(p);
+    if (!found) return;
+    found.pc.close(); byName.delete(p.pc);
+    for (const media of found.media.values()) media.close();
+  },
 };

@@ -20,8 +20,9 @@ _ROOT = Path(__file__).resolve().parent.parent.parent
 class ProcessPeer:
     """Runs `python -m module` and sends it commands; an async context manager, a `Remote`."""
 
-    def __init__(self, name: str, module: str) -> None:
+    def __init__(self, name: str, module: str, *, python: str = sys.executable) -> None:
         self.name = name
+        self._python = python
         self._module = module
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
@@ -29,7 +30,7 @@ class ProcessPeer:
     async def __aenter__(self) -> ProcessPeer:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __aexit__
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", self._module),
+            *(self._python, "-m", self._module),
             cwd=_ROOT,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

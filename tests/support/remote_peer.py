@@ -60,6 +60,11 @@ class RemotePeer:
         made: Description = await self._call("answer", description=offer, trickle=trickle)
         return made
 
+    async def local_answer(self, *, trickle: bool) -> Description:
+        """Answers the offer that `set_remote` applied."""
+        made: Description = await self._call("local_answer", trickle=trickle)
+        return made
+
     async def set_remote(self, description: Description) -> None:
         await self._call("set_remote", description=description)
 

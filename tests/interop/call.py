@@ -1,0 +1,231 @@
+"""A call: two peers, the lines of audio and video between them, and what to print when a test fails.
+
+`left` and `right` are any two peers: for tests of our stack ours is `left`. A line is one transceiver at each end, and
+each end sends what only it sends, so "flowing" means that the right thing is decoded at the other side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, TypeVar, cast
+
+from tests.support.our_peer import OurPeer
+from tests.support.remote_media import RANGE, Flow, Kind, Media, MediaPeer, Picture, Source, Tone
+from tests.support.remote_peer import CEILING, Description
+
+Side = Literal["left", "right"]
+T = TypeVar("T")
+
+LABEL = "beside the media"
+_MIRROR: dict[Flow, Flow] = {
+    "sendrecv": "sendrecv",
+    "sendonly": "recvonly",
+    "recvonly": "sendonly",
+    "inactive": "inactive",
+}
+
+
+def other(side: Side) -> Side:
+    return "right" if side == "left" else "left"
+
+
+@dataclass
+class Line:
+    """One transceiver at each end. `flow` is the negotiated direction, seen from the left."""
+
+    kind: Kind
+    flow: Flow
+    codecs: list[str] | None
+    encodings: list[dict[str, Any]] | None
+    sources: dict[Side, Source]
+    ends: dict[Side, Media]
+
+    @property
+    def left(self) -> Media:
+        return self.ends["left"]
+
+    @property
+    def right(self) -> Media:
+        return self.ends["right"]
+
+    def flow_of(self, side: Side) -> Flow:
+        return self.flow if side == "left" else _MIRROR[self.flow]
+
+    def sends(self, side: Side) -> bool:
+        return self.flow_of(side) in ("sendrecv", "sendonly")
+
+    async def arrives(self, side: Side, distinct: int = 5) -> None:
+        """Waits until `side` decodes what the other side sends."""
+        source = self.sources[other(side)]
+        if isinstance(source, Picture):
+            await self.ends[side].wait_pictures(source, distinct)
+        else:
+            await self.ends[side].wait_tone(source)
+
+    async def flows(self, distinct: int = 5) -> None:
+        """Waits until each end decodes what the other one sends, as far as the direction says that it sends."""
+        async with asyncio.TaskGroup() as group:
+            for side in ("left", "right"):
+                if self.sends(other(side)):
+                    group.create_task(self.arrives(side, distinct))
+
+    async def rests(self, side: Side) -> None:
+        """Asserts that nothing comes to `side` any more."""
+        if self.kind == "audio":
+            await self.ends[side].wait_tone(None)
+            return
+        for _ in range(4):  # what was on its way may still come
+            if await self.ends[side].count_frames(0.4) == 0:
+                return
+        raise AssertionError(f"frames still come to the {side} side")
+
+    async def replace(self, side: Side) -> None:
+        """Sends something else from `side`, told from what it sent before."""
+        self.sources[side] = _variation(self.sources[side])
+        await self.ends[side].replace(self.sources[side])
+
+    async def set_flow(self, flow: Flow, *, by: Side) -> None:
+        """Wishes for a direction at one end; the other one keeps its own wish, so the next negotiation intersects."""
+        await self.ends[by].set_direction(flow if by == "left" else _MIRROR[flow])
+        self.flow = flow
+
+
+def _variation(source: Source) -> Source:
+    if isinstance(source, Picture):
+        return Picture((source.start + 5 * RANGE) % (15 * RANGE), source.width, source.height, source.rate)
+    return Tone(source.frequency * 1.5)
+
+
+class Call:
+    """`async with Call(left, right)`: makes both peers and closes them; an error gets `describe()` as a note."""
+
+    def __init__(self, left: MediaPeer, right: MediaPeer, *, name: str = "") -> None:
+        self.peers: dict[Side, MediaPeer] = {"left": left, "right": right}
+        self.name = name
+        self.lines: list[Line] = []
+        self.descriptions: list[tuple[str, Description]] = []
+        self._offered: list[Line] = []
+
+    async def __aenter__(self) -> Call:
+        try:
+            for peer in self.peers.values():
+                await peer.create()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception):  # and not a skip
+            error.add_note(await self.describe())
+        await self.close()
+
+    async def close(self) -> None:
+        await asyncio.gather(*(peer.close() for peer in self.peers.values()))
+
+    async def add(
+        self,
+        kind: Kind,
+        *,
+        flow: Flow = "sendrecv",
+        by: Side = "left",
+        codecs: list[str] | None = None,
+        encodings: list[dict[str, Any]] | None = None,
+        size: tuple[int, int] = (160, 120),
+    ) -> Line:
+        """A line that `by` will offer in the next `negotiate(by)`; the other side takes it then."""
+        number = len(self.lines)
+        sources: dict[Side, Source] = {"left": Tone(440 + 90 * number), "right": Tone(940 + 90 * number)}
+        if kind == "video":
+            sources = {
+                "left": Picture((1 + number % 2) * RANGE, *size),
+                "right": Picture((3 + number % 2) * RANGE, *size),
+            }
+        line = Line(kind, flow, codecs, encodings, sources, {})
+        source = sources[by] if line.sends(by) else None
+        line.ends[by] = await self.peers[by].add_media(
+            kind, source, line.flow_of(by), codecs=codecs, encodings=encodings
+        )
+        self.lines.append(line)
+        self._offered.append(line)
+        return line
+
+    async def negotiate(self, by: Side = "left", *, restart: bool = False) -> None:
+        """One offer from `by` and its answer, each with all its candidates."""
+        offerer, answerer = self.peers[by], self.peers[other(by)]
+        offer = await offerer.offer(trickle=False, restart=restart)
+        self.descriptions.append((f"offer of {by}", offer))
+        await answerer.set_remote(offer)
+        offered, self._offered = self._offered, []
+        for line in offered:
+            answering = other(by)
+            source = line.sources[answering] if line.sends(answering) else None
+            line.ends[answering] = await answerer.adopt_media(
+                line.kind, source, line.flow_of(answering), codecs=line.codecs
+            )
+        answer = await answerer.local_answer(trickle=False)
+        self.descriptions.append((f"answer of {other(by)}", answer))
+        await offerer.set_remote(answer)
+
+    async def connected(self) -> None:
+        await asyncio.gather(*(peer.wait_state("connected") for peer in self.peers.values()))
+
+    async def connect(self, by: Side = "left", *, restart: bool = False) -> None:
+        await self.negotiate(by, restart=restart)
+        await self.connected()
+
+    async def flow(self, distinct: int = 5) -> None:
+        """Waits until all lines flow."""
+        async with asyncio.TaskGroup() as group:
+            for line in self.lines:
+                group.create_task(line.flows(distinct))
+
+    async def open_channel(self, by: Side) -> None:
+        """Has `by` open a data channel, to be negotiated."""
+        self.channel = (by, await self.peers[by].create_channel(LABEL))
+
+    async def channel_carries(self) -> None:
+        """Exchanges a message on that channel."""
+        by, made = self.channel
+        arrived = await self.peers[other(by)].wait_channel(LABEL)
+        await made.wait_open()
+        ours, theirs = (made, arrived) if by == "left" else (arrived, made)
+        await ours.send("over")
+        assert await theirs.next_message() == {"text": "over"}
+        await theirs.send_text("and out")
+        assert await ours.receive() == "and out"
+
+    async def stats(self, side: Side, type_: str, /, **fields: Any) -> dict[str, Any]:
+        """The one entry of that type and with those members in the statistics of `side`."""
+        found = await self.all_stats(side, type_, **fields)
+        assert len(found) == 1, f"{len(found)} of {type_} {fields}: {found}"
+        return found[0]
+
+    async def all_stats(self, side: Side, type_: str, /, **fields: Any) -> list[dict[str, Any]]:
+        entries = (await self.peers[side].report())["stats"].values()
+        return [
+            entry
+            for entry in entries
+            if entry.get("type") == type_ and all(entry.get(name) == value for name, value in fields.items())
+        ]
+
+    async def describe(self) -> str:
+        """Every description so far, statistics of both sides, and our trace."""
+        parts = [f"call: {self.name}"]
+        parts += [f"--- {what}\n{description['sdp']}" for what, description in self.descriptions]
+        for side, peer in self.peers.items():
+            try:
+                report = json.dumps(await asyncio.wait_for(peer.report(), CEILING), indent=1, default=str)
+            except Exception as error:  # a report of a failure must not hide the failure
+                report = f"no report: {error!r}"
+            parts.append(f"--- {side}\n{report}".replace("\\r\\n", "\n    "))
+        ours = cast(Any, self.peers["left"])
+        if isinstance(ours, OurPeer):
+            parts.append("--- our trace, the last lines")
+            parts += ours.trace_lines()
+        return "\n".join(parts)
