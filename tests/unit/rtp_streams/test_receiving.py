@@ -132,6 +132,47 @@ def test_our_own_ssrc_coming_in_is_a_collision_first_and_then_a_loop() -> None:
     assert table.receive(packet(2, ssrc=9), 90.0, source="b").verdict is Verdict.COLLISION  # forgotten by then
 
 
+def mixed(number: int, *csrcs: int) -> RtpPacket:
+    made = packet(number, ssrc=5)
+    made.csrcs = csrcs
+    return made
+
+
+def test_our_own_ssrc_among_the_contributing_sources_is_a_collision_where_that_is_checked() -> None:
+    table = Receivers(ReceiversConfig(check_csrcs=True))
+    table.set_own([9])
+    table.expect(5, ReceiverConfig())
+    assert table.receive(mixed(1, 7, 8), 0.0, source="a").verdict is Verdict.ACCEPTED
+    assert table.receive(mixed(2, 7, 9), 0.0, source="a").verdict is Verdict.COLLISION
+    assert table.receive(mixed(3, 9), 1.0, source="a").verdict is Verdict.LOOP
+    table.set_own([10])  # we left, with a BYE
+    assert table.receive(mixed(4, 9), 2.0, source="a").verdict is Verdict.ACCEPTED
+    assert table.drops.by_reason == {"collision": 1, "loop": 1}
+
+
+def test_a_bridge_that_names_its_listener_is_heard_by_default() -> None:
+    table = Receivers()
+    table.set_own([9])
+    table.expect(5, ReceiverConfig())
+    assert table.receive(mixed(1, 7, 9), 0.0).verdict is Verdict.ACCEPTED
+
+
+def jumped(config: ReceiverConfig) -> ReceivedStream:
+    """Padding at timestamp 0 as browsers begin an RTX stream with, then media that comes each 20 ms."""
+    stream = ReceivedStream(1, config)
+    for number in range(20):
+        timestamp = 0 if number < 3 else 0xC0000000 + number * 1800
+        assert stream.receive(packet(number, timestamp=timestamp), number * 0.02) is not None
+    return stream
+
+
+def test_a_jump_of_the_timestamps_is_no_jitter_but_what_comes_around_it_is() -> None:
+    steady, literal = jumped(ReceiverConfig()), jumped(ReceiverConfig(max_transit_jump=float("inf")))
+    assert 0 < steady.jitter < 200
+    assert literal.jitter > 10_000_000
+    assert (steady.packets_received, steady.packets_lost) == (literal.packets_received, 0)
+
+
 def test_a_second_place_is_refused_while_the_first_speaks_and_followed_when_it_is_silent() -> None:
     table = Receivers()
     table.expect(1, ReceiverConfig())
@@ -141,7 +182,10 @@ def test_a_second_place_is_refused_while_the_first_speaks_and_followed_when_it_i
     assert table.receive(packet(3), 3.1, source="a").verdict is Verdict.FOREIGN_SOURCE
 
 
-@pytest.mark.parametrize("wrong", [{"clock_rate": 0}, {"probation": -1}, {"max_misorder": 0}, {"max_dropout": 65536}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"clock_rate": 0}, {"probation": -1}, {"max_misorder": 0}, {"max_dropout": 65536}, {"max_transit_jump": 0}],
+)
 def test_a_wrong_receiver_config_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(InvalidArgumentError):
         ReceiverConfig(**wrong)

@@ -3,7 +3,8 @@
 The state machine of RFC 3550 appendix A.1 with one liberty: `probation` is 0 by default, since signalling named the
 source and SRTP authenticated the packet; the table (`receivers.py`) sets it for sources that nobody announced. After
 a restart (two packets in a row behind a jump) the transit time of A.8 starts anew as well, or the jump between the two
-clocks would stand in the jitter for a hundred packets.
+clocks would stand in the jitter for a hundred packets. For the same reason a jump of the timestamps alone does not
+count (`max_transit_jump`).
 
 Two numberings leave this class. The *index* of a packet is unwrapped once and grows for ever, across restarts too:
 buffers and NACK lists use it. The *extended highest sequence number* of reports starts again at a restart, as A.1 says.
@@ -39,10 +40,16 @@ class ReceiverConfig:
     """A forward jump below this is loss, a larger one perhaps a restart. RFC 3550 A.1: a minute at 50 packets/s."""
     max_misorder: int = 100
     """Packets this far behind are still late ones, not a restart. RFC 3550 A.1."""
+    max_transit_jump: float = 5.0
+    """Seconds. The transit time of A.8 that changes by more tells of a jump of the timestamps, not of jitter: browsers
+    begin an RTX stream with padding at timestamp 0, go on at the media's, and a day of jitter would be reported for
+    minutes. The packet counts all the same. `inf` is A.8 to the letter."""
 
     def __post_init__(self) -> None:
         if self.clock_rate <= 0:
             raise InvalidArgumentError(f"clock_rate is in Hz and positive, got {self.clock_rate}")
+        if not self.max_transit_jump > 0:
+            raise InvalidArgumentError(f"max_transit_jump is in seconds and positive, got {self.max_transit_jump}")
         if self.probation < 0:
             raise InvalidArgumentError(f"probation is a number of packets, got {self.probation}")
         if not 0 < self.max_misorder <= self.max_dropout <= _MOD - self.max_misorder:
@@ -73,6 +80,7 @@ class ReceivedStream:
         "_jitter_q4",
         "_last_sr",
         "_max_dropout",
+        "_max_jump",
         "_max_misorder",
         "_max_sequence",
         "_min_sequential",
@@ -98,6 +106,7 @@ class ReceivedStream:
         self._clock_rate = config.clock_rate
         self._max_dropout = config.max_dropout
         self._max_misorder = config.max_misorder
+        self._max_jump = min(config.max_transit_jump * config.clock_rate, 2.0**31)
         self._min_sequential = self._probation = config.probation
         self._max_sequence = -1
         self._base_sequence = 0
@@ -188,7 +197,8 @@ class ReceivedStream:
             distance = (transit - self._transit) & 0xFFFFFFFF
             if distance & 0x80000000:
                 distance = 0x100000000 - distance
-            self._jitter_q4 += distance - ((self._jitter_q4 + 8) >> 4)
+            if distance <= self._max_jump:
+                self._jitter_q4 += distance - ((self._jitter_q4 + 8) >> 4)
         self._transit = transit
         return index
 

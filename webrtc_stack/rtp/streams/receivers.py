@@ -8,11 +8,12 @@ Collisions (RFC 3550 section 8.2), decided for a pair of peers or an SFU:
 
 * our own SSRC comes in: from a place known for it, it is our own packet coming back (a loop) and is dropped; otherwise
   the other side chose the same number: `Verdict.COLLISION`, and we leave that SSRC with a BYE and take another one.
+* our own SSRC stands in a packet's list of contributing sources: the same, where `check_csrcs` asks for it.
 * one foreign SSRC comes from two places: while the first still speaks, the second is refused; after `source_timeout`
   of silence the source has moved (a new ICE pair) and is followed. Without a source nothing is checked.
 
-Spec: RFC 3550 sections 6.3.5, 8.2. Left out: CSRC collisions (mixers); CNAME comparison, since browsers of one page
-share a CNAME across SSRCs.
+Spec: RFC 3550 sections 6.3.5, 8.2. Left out: CNAME comparison, since browsers of one page share a CNAME across SSRCs;
+collisions among foreign contributing sources, which are their mixer's to solve.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ class ReceiversConfig:
     """Places remembered as carrying our own SSRC; the oldest is forgotten."""
     conflict_timeout: float = 50.0
     """Seconds: ten RTCP intervals, as RFC 3550 section 8.2 asks."""
+    check_csrcs: bool = False
+    """Take a packet that lists our own SSRC among its contributing sources for a loop or a collision, as RFC 3550
+    section 8.2 has it. Off: a bridge that sends all its listeners one mix names the listener too, and would be mute."""
     unexpected: ReceiverConfig = field(default_factory=lambda: ReceiverConfig(probation=2))
     """How an unannounced source is treated: two packets in sequence before it counts."""
     trace: Trace = NO_TRACE
@@ -143,6 +147,10 @@ class Receivers:
         entry = self._entries.get(ssrc)
         if ssrc in self._own:
             return self._own_number(ssrc, source, now)
+        if packet.csrcs and self.config.check_csrcs:
+            for csrc in packet.csrcs:
+                if csrc in self._own:
+                    return self._own_number(csrc, source, now)
         if entry is None:
             entry = self._admit(ssrc, source, now)
             if entry is None:
