@@ -67,6 +67,7 @@ class IceAgent(MachineBase[IceEvent]):
         "_accepted",
         "_closed",
         "_config",
+        "_counted_pair",
         "_entropy",
         "_gathering",
         "_generation",
@@ -103,6 +104,7 @@ class IceAgent(MachineBase[IceEvent]):
         self._names = Names(config.max_names, config.name_timeout)
         self._refusals: deque[tuple[PathId, Message]] = deque()
         self._reported_path: PathId | None = None
+        self._counted_pair: CandidatePair | None = None
         self._state = IceState.NEW
         self._idle_state = IceState.NEW
         self._accepted: set[PathId] = set()
@@ -592,9 +594,11 @@ class IceAgent(MachineBase[IceEvent]):
             self._previous = None
         selected = self._selected
         path = None if selected is None else selected.path
+        if selected is not self._counted_pair:  # after a restart another pair may have the same path
+            self._counted_pair = selected
+            self.counters.selected_pair_changes += 1
         if path != self._reported_path:
             self._reported_path = path
-            self.counters.selected_pair_changes += 1
             if selected is not None:
                 self._gathering.sources.stop_refreshing()
                 self._emit(PairSelected(selected.path, selected.local, selected.remote.candidate))

@@ -51,6 +51,8 @@ class PairSnapshot(NamedTuple):
     last_sent_at: Instant | None
     """When data left on it last; None before any did."""
     last_received_at: Instant | None
+    retransmissions: int
+    """Those of `requests_sent` that repeated an earlier one."""
 
 
 class CandidatePair:
@@ -80,6 +82,7 @@ class CandidatePair:
         "requests_sent",
         "responses_received",
         "responses_sent",
+        "retransmissions",
         "rtt",
         "silent_since",
         "state",
@@ -110,6 +113,7 @@ class CandidatePair:
         self.rtt: float | None = None
         self.total_rtt = 0.0
         self.requests_sent = 0
+        self.retransmissions = 0
         self.requests_received = 0
         self.responses_sent = 0
         self.responses_received = 0
@@ -181,4 +185,5 @@ class CandidatePair:
             bytes_received=self.bytes_received,
             last_sent_at=self.last_sent_at,
             last_received_at=self.last_received_at,
+            retransmissions=self.retransmissions,
         )

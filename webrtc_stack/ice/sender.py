@@ -78,6 +78,7 @@ class CheckSender:
                 return
             check.transaction.sent(now)
             check.pair.requests_sent += 1
+            check.pair.retransmissions += 1
             self._counters.requests_sent += 1
             self._counters.retransmissions += 1
             if self._trace:
