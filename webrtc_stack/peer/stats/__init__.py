@@ -1,0 +1,77 @@
+"""W3C's statistics of a peer, typed: `collect` makes a `StatsReport`. See README.md."""
+
+from .collect import collect
+from .connection import (
+    CertificateStats,
+    DataChannelStats,
+    DtlsRole,
+    IceCandidatePairStats,
+    IceCandidateStats,
+    IceRole,
+    LocalCandidateStats,
+    PeerConnectionStats,
+    RemoteCandidateStats,
+    TransportStats,
+)
+from .media import (
+    AudioPlayoutStats,
+    AudioSourceStats,
+    CodecStats,
+    InboundRtpStreamStats,
+    MediaSourceStats,
+    OutboundRtpStreamStats,
+    ReceivedRtpStreamStats,
+    RemoteInboundRtpStreamStats,
+    RemoteOutboundRtpStreamStats,
+    RtpStreamStats,
+    SentRtpStreamStats,
+    VideoSourceStats,
+)
+from .overlays import (
+    NO_OVERLAYS,
+    InboundOverlay,
+    OutboundOverlay,
+    Overlays,
+    PlayoutOverlay,
+    SourceOverlay,
+    StreamKey,
+)
+from .report import StatsReport
+from .values import Stats, StatsType, camel_case
+
+__all__ = [
+    "NO_OVERLAYS",
+    "AudioPlayoutStats",
+    "AudioSourceStats",
+    "CertificateStats",
+    "CodecStats",
+    "DataChannelStats",
+    "DtlsRole",
+    "IceCandidatePairStats",
+    "IceCandidateStats",
+    "IceRole",
+    "InboundOverlay",
+    "InboundRtpStreamStats",
+    "LocalCandidateStats",
+    "MediaSourceStats",
+    "OutboundOverlay",
+    "OutboundRtpStreamStats",
+    "Overlays",
+    "PeerConnectionStats",
+    "PlayoutOverlay",
+    "ReceivedRtpStreamStats",
+    "RemoteCandidateStats",
+    "RemoteInboundRtpStreamStats",
+    "RemoteOutboundRtpStreamStats",
+    "RtpStreamStats",
+    "SentRtpStreamStats",
+    "SourceOverlay",
+    "Stats",
+    "StatsReport",
+    "StatsType",
+    "StreamKey",
+    "TransportStats",
+    "VideoSourceStats",
+    "camel_case",
+    "collect",
+]
