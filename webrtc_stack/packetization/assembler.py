@@ -93,7 +93,7 @@ class FrameAssembler(Depacketizer):
         return joined.keyframe or not lost
 
     def _given_out(self, joined: Joined) -> None:
-        """Takes note of a frame that is being given out."""
+        """Takes note of a frame that is being given out and can be decoded."""
 
     # --- taking packets ---------------------------------------------------------------------------------------------
 
@@ -307,6 +307,7 @@ class FrameAssembler(Depacketizer):
         lost = self._lost
         if self._admits(joined, lost):
             self._lost = False
+            self._given_out(joined)
         elif self.config.wait_for_keyframe:
             self._drop_run("waiting for a key frame" if lost else "waiting for its layer")
             # A frame of a layer that is out of step takes nothing from the layers below it.
@@ -315,7 +316,6 @@ class FrameAssembler(Depacketizer):
         counters = self.counters
         counters.frames += 1
         counters.keyframes += joined.keyframe
-        self._given_out(joined)
         frames.append(
             EncodedFrame(joined.data, self._timestamp, joined.keyframe, lost, self._run_first, len(run), joined.facts)
         )

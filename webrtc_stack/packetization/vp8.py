@@ -27,7 +27,7 @@ from .split import split_evenly
 
 _X, _N, _S = 0x80, 0x20, 0x10
 _I, _L, _T, _K = 0x80, 0x40, 0x20, 0x10
-_ALL_LAYERS = 3
+_ALL_LAYERS = 0b1111
 
 
 class Vp8Descriptor(NamedTuple):
@@ -180,8 +180,8 @@ class Vp8Depacketizer(FrameAssembler):
     def __init__(self, config: DepacketizerConfig = DEFAULT_DEPACKETIZER_CONFIG) -> None:
         super().__init__(config)
         self._last_tl0picidx: int | None = None
-        # The highest temporal layer that is in step since the last loss.
-        self._layers = _ALL_LAYERS
+        # Bit n: temporal layer n is in step, nothing of it is missing since a frame that built on layer 0 alone.
+        self._in_step = _ALL_LAYERS
 
     def _start(self, payload: bytes) -> int:
         if payload[0] & 0x17 != _S:
@@ -221,7 +221,7 @@ class Vp8Depacketizer(FrameAssembler):
 
     def _admits(self, joined: Joined, lost: bool) -> bool:
         if joined.keyframe:
-            self._layers = _ALL_LAYERS
+            self._in_step = _ALL_LAYERS
             return True
         descriptor: Vp8Descriptor = joined.facts.descriptor
         tid, tl0picidx, last = descriptor.tid, descriptor.tl0picidx, self._last_tl0picidx
@@ -234,18 +234,17 @@ class Vp8Depacketizer(FrameAssembler):
             if tid == 0:
                 if tl0picidx != (last + 1) & 0xFF:
                     return False
-                self._layers = 0
+                self._in_step = 1
                 return True
             if not descriptor.y or tl0picidx != last:
                 return False
-            self._layers = tid if tid == 1 else 0
+            self._in_step = 1 | 1 << tid
             return True
-        if tid > self._layers:
-            if not descriptor.y:
-                return False
-            if tid == self._layers + 1:
-                self._layers = tid
-        return True
+        if descriptor.y:
+            self._in_step |= 1 << tid
+            return True
+        below = (2 << tid) - 1
+        return self._in_step & below == below
 
     def _given_out(self, joined: Joined) -> None:
         self._last_tl0picidx = joined.facts.descriptor.tl0picidx

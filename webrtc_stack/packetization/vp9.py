@@ -3,7 +3,8 @@
 A picture has one frame a spatial layer. `packetize` takes a picture of one layer, `packetize_picture` one of several;
 out of the depacketizer comes the picture, its layer frames one behind the other as a decoder takes them. The
 scalability structure goes with every key picture. After a loss a receiver goes on without a key frame where the
-references (flexible mode) or the temporal layers (TL0PICIDX) prove that it can.
+references (of the picture in flexible mode, of the announced group of pictures otherwise) or the temporal layers
+(TL0PICIDX) prove that it can.
 
 Left out: the layer refresh request (LRR), and cutting upper layers off (that is a forwarder's decision).
 
@@ -49,6 +50,9 @@ class Vp9Facts(NamedTuple):
 
 class Vp9Packetizer(Packetizer):
     """Cuts pictures. `structure` is what key pictures announce; the default is made from the first layer's header.
+
+    With temporal layers in non-flexible mode give a structure whose group of pictures tells of them: after a loss, it
+    is what receivers know of references.
 
     `first_picture_id` None writes none (allowed in non-flexible mode), the default is drawn from `entropy`.
     """
@@ -124,7 +128,7 @@ class Vp9Packetizer(Packetizer):
             head = descriptor.serialize()
             first = head
             if key and sid == 0:
-                first = descriptor._replace(ss=self._structure or self._default_structure(layers)).serialize()
+                first = descriptor._replace(ss=self._structure or self._default_structure(layers, tid)).serialize()
             rest = head[1:]
             cut = split_evenly(
                 layer,
@@ -141,7 +145,7 @@ class Vp9Packetizer(Packetizer):
             self.picture_id = (self.picture_id + 1) & 0x7FFF
         return payloads
 
-    def _default_structure(self, layers: Sequence[bytes]) -> Vp9ScalabilityStructure:
+    def _default_structure(self, layers: Sequence[bytes], tid: int | None) -> Vp9ScalabilityStructure:
         resolutions: tuple[tuple[int, int], ...] = ()
         if len(layers) == 1:
             try:
@@ -149,7 +153,8 @@ class Vp9Packetizer(Packetizer):
                 resolutions = ((min(header.width, 0xFFFF), min(header.height, 0xFFFF)),)
             except ParseError:
                 pass  # a frame that only looks like a key frame: nothing is known of its size
-        group = None if self._flexible else (Vp9GroupPicture(0, True, (1,)),)
+        # Of temporal layers nobody but the caller knows the pattern.
+        group = None if self._flexible or tid is not None else (Vp9GroupPicture(0, True, (1,)),)
         return Vp9ScalabilityStructure(spatial_layers=len(layers), resolutions=resolutions, pictures=group)
 
 
@@ -164,6 +169,10 @@ class Vp9Depacketizer(FrameAssembler):
         # Since a loss: references are checked against the pictures given out, by picture id (a dict keeps order).
         self._checking = False
         self._given: dict[int, None] = {}
+        # The group of pictures that the stream repeats, the picture id where it last began, and the key picture's.
+        self._group: tuple[Vp9GroupPicture, ...] = ()
+        self._group_start = 0
+        self._key_id: int | None = None
 
     def _start(self, payload: bytes) -> int:
         if not payload[0] & B_BIT:
@@ -231,13 +240,14 @@ class Vp9Depacketizer(FrameAssembler):
             self._layers = _ALL_LAYERS
             self._checking = False
             self._given.clear()
+            self._key_id = descriptor.picture_id
+            self._group = ()
             return True
-        if descriptor.f and descriptor.picture_id is not None:
+        wanted = self._wanted(facts)
+        if wanted is not None:
             if not lost and not self._checking:
                 return True
             self._checking = True
-            mask = (1 << descriptor.picture_id_bits) - 1
-            wanted = [(descriptor.picture_id - one) & mask for one in facts.references]
             return bool(wanted) and all(one in self._given for one in wanted)
         tid, tl0picidx, last = descriptor.tid, descriptor.tl0picidx, self._last_tl0picidx
         if tid is None or tl0picidx is None:
@@ -253,15 +263,45 @@ class Vp9Depacketizer(FrameAssembler):
             self._layers = _ALL_LAYERS
         return True
 
+    def _wanted(self, facts: Vp9Facts) -> list[int] | None:
+        """The picture ids that a picture refers to; None if that is not told."""
+        descriptor = facts.descriptor
+        picture_id = descriptor.picture_id
+        if picture_id is None:
+            return None
+        mask = (1 << descriptor.picture_id_bits) - 1
+        if descriptor.f:
+            return [(picture_id - one) & mask for one in facts.references]
+        if not self._group:
+            return None
+        member = self._group[((picture_id - self._group_start) & mask) % len(self._group)]
+        if member.tid != (descriptor.tid or 0):
+            return None  # the stream does not do what it announced
+        distances = member.p_diff
+        if self._key_id is not None:  # nothing reaches back behind the key picture
+            reach = (picture_id - self._key_id) & mask
+            distances = tuple([one for one in distances if one <= reach])
+        return [(picture_id - one) & mask for one in distances]
+
     def _given_out(self, joined: Joined) -> None:
         descriptor: Vp9Descriptor = joined.facts.descriptor
         self._lowest_sid = descriptor.sid
         self._last_tl0picidx = descriptor.tl0picidx
-        if descriptor.picture_id is not None and descriptor.f:
-            given = self._given
-            given[descriptor.picture_id] = None
-            if len(given) > _REMEMBERED:
-                del given[next(iter(given))]
+        picture_id = descriptor.picture_id
+        if picture_id is None:
+            return
+        if descriptor.ss is not None:
+            self._group = descriptor.ss.pictures or ()
+            self._group_start = picture_id
+        elif self._group:
+            # Kept near, as picture ids wrap at a number that need not be a multiple of the group.
+            ahead = (picture_id - self._group_start) & ((1 << descriptor.picture_id_bits) - 1)
+            self._group_start += ahead - ahead % len(self._group)
+        given = self._given
+        given[picture_id] = None
+        if len(given) > _REMEMBERED:
+            del given[next(iter(given))]
+            self._key_id = None
 
 
 def _is_key(descriptor: Vp9Descriptor, data: bytes) -> bool:
