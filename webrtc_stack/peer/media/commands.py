@@ -144,10 +144,12 @@ class MediaCommands(MachineBase[MediaEvent]):
         video = any(section.kind is MediaKind.VIDEO for section in self._table)
         ssrc = self._table.ordered[0].ids.ssrc if self._table.ordered else self._own_ssrc
         writer = self._writer
-        if writer is not None and writer.reduced_size == reduced and writer.video == video:
+        ask_rtt = any(plan.rtcp_xr_rcvr_rtt for plan in plans)
+        same = writer is not None and (writer.reduced_size, writer.video, writer.ask_rtt) == (reduced, video, ask_rtt)
+        if writer is not None and same:
             writer.renamed(ssrc, cname)
             return
-        self._writer = RtcpWriter(self.config, ssrc, cname, reduced_size=reduced, video=video, now=now)
+        self._writer = RtcpWriter(self.config, ssrc, cname, reduced_size=reduced, video=video, ask_rtt=ask_rtt, now=now)
         if writer is not None:
             self._writer.take_over(writer)
 

@@ -43,6 +43,8 @@ class MediaConfig:
 
     wait_for_keyframe: bool = True
     """Give out nothing of a video stream that builds on what is missing. False gives every whole frame."""
+    keyframe_patience: float = 0.2
+    """Seconds after the first packet of a video stream within which its first key frame may still be on the way."""
     video_reorder_packets: int = 512
     """Packets behind a missing one while a retransmission is waited for: a second at 5 Mbit/s."""
     video_reorder_time: float = 0.6

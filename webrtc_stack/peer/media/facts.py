@@ -36,7 +36,7 @@ class StreamFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboundFacts(StreamFacts):
-    """One received source. Bytes are of payloads; `header_bytes_received` has headers, extensions and padding."""
+    """One received source, its RTX stream included. Bytes are of payloads, the others `header_bytes_received`."""
 
     active: bool = True
     """False once the source has ended."""
@@ -44,6 +44,7 @@ class InboundFacts(StreamFacts):
     bytes_received: int = 0
     header_bytes_received: int = 0
     packets_lost: int = 0
+    """By RFC 3550: what came by retransmission was lost all the same."""
     jitter: float = 0.0
     packets_discarded: int = 0
     """Came too late to be played, by the jitter buffer."""

@@ -64,6 +64,7 @@ class Inbound:
         self._depacketizer: Depacketizer | None = None
         self._old: dict[int, Depacketizer] = {}
         self._awaiting_keyframe = self.video
+        self._awaited_since = now
         self._tones: TelephoneEventReceiver | None = None
         self._tones_rate = 8000
         self._timestamps = Unwrapper(32)
@@ -96,8 +97,6 @@ class Inbound:
         self.last_report: rtcp.SenderReport | None = None
         self.last_report_at: Instant | None = None
         self.reports_received = 0
-        self.repaired = 0
-        """Lost packets that came by retransmission: not lost after all."""
         self.remote_rtt: float | None = None
         self.remote_rtt_total = 0.0
         self.remote_rtt_measurements = 0
@@ -173,7 +172,6 @@ class Inbound:
         if self.nack is not None and not self.nack.received(index, now) and not newest:
             self.drops.add("repaired twice")  # senders probe with what already came
             return
-        self.repaired += 1
         if packet.extensions:
             self._read_elements(dict(packet.extensions.elements), packet)
         self._deliver(packet, payload, index, now, repaired=True)
@@ -266,7 +264,9 @@ class Inbound:
         for frame in frames:
             self._give(frame, codec, now)
         if self.video:
-            if depacketizer.needs_keyframe or (self._awaiting_keyframe and self.section.config.wait_for_keyframe):
+            if depacketizer.needs_keyframe or (
+                self._awaiting_keyframe and now - self._awaited_since > self.config.keyframe_patience
+            ):
                 if not self.requester.wanted:
                     self._want_keyframe(now)
             elif self.requester.wanted and frames:
@@ -297,6 +297,7 @@ class Inbound:
             self._timestamps = Unwrapper(32)
         self.payload = payload
         self._awaiting_keyframe = self.video
+        self._awaited_since = now
         self._depacketizer = self.make_depacketizer(payload)
         if self.section.deliver_playout:
             self.use_playout(now)
@@ -337,6 +338,7 @@ class Inbound:
             if self._awaiting_keyframe:
                 if not frame.keyframe and self.config.wait_for_keyframe:
                     self.frames_dropped += 1
+                    self._want_keyframe(now)
                     return
                 self._awaiting_keyframe = False
             if frame.keyframe:
@@ -424,6 +426,13 @@ class Inbound:
             self.nack.set_rtt(rtt)
         if self.playout is not None:
             self.playout.rtt = rtt
+
+    def answered(self, rtt: float) -> None:
+        """The peer answered a reference time of ours: a round trip without anything sent."""
+        if self.active:
+            self.remote_rtt = rtt
+            self.remote_rtt_total += rtt
+            self.remote_rtt_measurements += 1
 
     def receive_report(self, report: rtcp.SenderReport, now: Instant) -> None:
         self.last_report, self.last_report_at = report, now

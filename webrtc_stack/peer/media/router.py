@@ -67,6 +67,7 @@ class Repair:
                 drops.add("repair without a stream")
                 continue
             target.heard_at = now
+            target.header_bytes += len(data) - len(packet.payload)
             original = self.unwrapper.unwrap(packet)
             if original is not None:
                 target.receive_repaired(original, now)
@@ -241,9 +242,8 @@ class Router:
 
     def sweep(self, now: Instant) -> None:
         """Sources that fell silent end; they keep their place, and begin again with their next packet."""
-        limit = now - self._config.silence_timeout
         for inbound in list(self.sources.values()):
-            if inbound.active and inbound.heard_at <= limit:
+            if inbound.active and inbound.heard_at + self._config.silence_timeout <= now:
                 self._ended(inbound, "timeout")
 
     def of(self, handle: TransceiverHandle, rid: str | None = None) -> list[Inbound]:

@@ -24,10 +24,21 @@ _MAX_SENDERS: Final = 6
 class RtcpWriter:
     """Builds RTCP packets, in plain."""
 
-    def __init__(self, config: MediaConfig, ssrc: int, cname: str, *, reduced_size: bool, video: bool, now: Instant):
+    def __init__(
+        self,
+        config: MediaConfig,
+        ssrc: int,
+        cname: str,
+        *,
+        reduced_size: bool,
+        video: bool,
+        ask_rtt: bool,
+        now: Instant,
+    ):
         self._config = config
         self.reduced_size = reduced_size
         self.video = video
+        self.ask_rtt = ask_rtt
         report = streams.ReportConfig(
             session_bandwidth_bps=config.rtcp_bandwidth_bps * 20,
             minimum_interval=config.video_report_interval if video else config.audio_report_interval,
@@ -38,6 +49,9 @@ class RtcpWriter:
         )
         self.reporter = streams.Reporter(ssrc, cname, report)
         self.scheduler = streams.ReportScheduler(report, now)
+        self.extended = streams.XrReporter(
+            streams.XrConfig(wall_epoch=config.wall_epoch, ask=ask_rtt, trace=config.trace)
+        )
         self._farewells: list[int] = []
         self._turn = 0
         self.reports_sent = 0
@@ -96,7 +110,7 @@ class RtcpWriter:
             return []
         datagrams = []
         if kind == "regular":
-            compound = self.reporter.compound(now, sent=self._in_turn(sent), received=received)
+            compound = self.reporter.compound(now, sent=self._in_turn(sent), received=received, xr=self.extended)
             datagrams.append(rtcp.serialize_compound(compound))
             self.reports_sent += 1
         if due <= now:

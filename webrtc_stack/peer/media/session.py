@@ -21,7 +21,7 @@ from enum import Enum
 from ...base import NEVER, Deadlines, Instant
 from ...errors import ParseError, ResourceError, SecurityError
 from ...rtp import abs_send_time, streams
-from ...srtp import SrtpContext
+from ...srtp import Refused, SrtpContext
 from . import snapshots
 from .commands import MediaCommands
 from .config import MediaConfig
@@ -98,8 +98,8 @@ class MediaSession(MediaCommands):
     def _receive_rtp(self, keys: SrtpContext, burst: list[bytes], now: Instant) -> None:
         groups: dict[int, list[bytes]] = {}
         for plain in keys.unprotect_many(burst):
-            if type(plain) is not bytes:
-                self.drops.add("srtp")
+            if isinstance(plain, Refused):
+                self.drops.add(f"srtp {plain.value}")
                 continue
             ssrc = int.from_bytes(plain[8:12], "big")
             group = groups.get(ssrc)
@@ -155,8 +155,8 @@ class MediaSession(MediaCommands):
     def _receive_rtcp(self, keys: SrtpContext, burst: list[bytes], now: Instant) -> None:
         told = Told()
         for plain in keys.unprotect_rtcp_many(burst):
-            if type(plain) is not bytes:
-                self.drops.add("srtcp")
+            if isinstance(plain, Refused):
+                self.drops.add(f"srtcp {plain.value}")
                 continue
             self.counters.rtcp_received += 1
             if self._writer is not None:
@@ -164,6 +164,13 @@ class MediaSession(MediaCommands):
             self._reader.receive(plain, now, told)
         for inbound in told.byes:
             self._source_ended(inbound, "bye")
+        if self._writer is not None:
+            for report in told.extended:
+                answered = self._writer.extended.receive(report, now)
+                if answered is not None:
+                    told.rtts.append(answered)
+                    for inbound in self._router.sources.values():
+                        inbound.answered(answered)
         if told.rtts:
             self.rtt = told.rtts[-1]
             for inbound in self._router.sources.values():

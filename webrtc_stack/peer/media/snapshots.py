@@ -9,6 +9,7 @@ from .outbound import Outbound
 
 def inbound(one: Inbound) -> InboundFacts:
     received, playout, section = one.received, one.playout, one.section
+    streams = [stream for stream in (received, one.rtx_received) if stream is not None]
     return InboundFacts(
         handle=section.handle,
         mid=section.mid,
@@ -18,10 +19,10 @@ def inbound(one: Inbound) -> InboundFacts:
         rtx_ssrc=one.rtx_ssrc,
         codec=None if one.payload is None else one.payload.codec,
         active=one.active,
-        packets_received=(0 if received is None else received.packets_received) + one.retransmitted_packets,
-        bytes_received=(0 if received is None else received.bytes_received) + one.retransmitted_bytes,
+        packets_received=sum(stream.packets_received for stream in streams),
+        bytes_received=sum(stream.bytes_received for stream in streams),
         header_bytes_received=one.header_bytes,
-        packets_lost=0 if received is None else received.packets_lost - one.repaired,
+        packets_lost=0 if received is None else received.packets_lost,
         jitter=0.0 if received is None else received.jitter_seconds,
         packets_discarded=0 if playout is None else playout.discarded,
         last_packet_received_timestamp=None if received is None else one.heard_at,
