@@ -1,6 +1,7 @@
 """A whole peer, still sans-IO: JSEP negotiation, the bundle of transports, `PeerCore`. See README.md."""
 
 from ..datachannel import ChannelHandle, ChannelSnapshot
+from .calls import TransceiverView
 from .config import BundlePolicy, IceServer, IceTransportPolicy, PeerConfig, RtcpMuxPolicy
 from .core import PeerCore
 from .description import IceCandidate, SessionDescription
@@ -15,6 +16,11 @@ from .events import (
     PeerClosed,
     SelectedPairChanged,
     SignalingStateChanged,
+    TrackAdded,
+    TrackRemoved,
+    TransceiverAdded,
+    TransceiverChanged,
+    TransceiverRemoved,
 )
 from .negotiation import SdpType, SignalingState
 from .parameters import (
@@ -69,6 +75,12 @@ __all__ = [
     "SignalingState",
     "SignalingStateChanged",
     "SourceIds",
+    "TrackAdded",
+    "TrackRemoved",
+    "TransceiverAdded",
+    "TransceiverChanged",
     "TransceiverHandle",
+    "TransceiverRemoved",
+    "TransceiverView",
     "TransportCounters",
 ]

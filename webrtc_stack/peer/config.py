@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from ..base import SYSTEM_ENTROPY, Entropy
-from ..dtls import Certificate
+from ..dtls import Certificate, SrtpProfile
 from ..errors import InvalidArgumentError, NotSupportedError
 from ..trace import NO_TRACE, KeyLog, PacketLog, Trace
 
@@ -102,6 +102,12 @@ class PeerConfig:
     """Unsent and unacknowledged bytes of all channels together; above it `send` waits."""
     dtls_mtu: int = 1200
     """Largest DTLS datagram in bytes: fits IPv6's smallest path with room for a tunnel, as browsers choose it."""
+    srtp_profiles: Sequence[SrtpProfile] = (
+        SrtpProfile.AEAD_AES_128_GCM,
+        SrtpProfile.AEAD_AES_256_GCM,
+        SrtpProfile.AES128_CM_SHA1_80,
+    )
+    """How media may be protected, best first. AES-GCM costs least; browsers speak all three."""
     wall_epoch: float = 0.0
     """Unix time of instant 0, for certificate dates. A driver fills it in."""
     entropy: Entropy = SYSTEM_ENTROPY

@@ -1,4 +1,4 @@
-"""A whole peer as one sans-IO machine: negotiation above, one transport below.
+"""A whole peer as one sans-IO machine: negotiation above, one transport below. Its media half is in `calls`.
 
 `PeerCore` holds no protocol of its own. Commands go through the pure functions of `negotiation`, whose plan is then
 carried out on the transport; what the transport reports becomes the states of the W3C API.
@@ -6,8 +6,8 @@ carried out on the transport; what the transport reports becomes the states of t
 Invariants: a command that raises has changed nothing; the final event is exactly one `PeerClosed`; `close` says
 goodbye (SCTP shutdown, DTLS close_notify) in bounded time and against a silent peer too.
 
-Spec: W3C webrtc-pc sections 4.3 (states), 4.4 (methods); RFC 9429 sections 3 to 5. Left out so far: media sections
-(declined in answers), several transports (everything is bundled on one).
+Spec: W3C webrtc-pc sections 4.3 (states), 4.4 (methods); RFC 9429 sections 3 to 5. Left out so far: several transports
+(everything is bundled on one).
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from ..base import (
     Fingerprint,
     IceParameters,
     Instant,
-    MachineBase,
     PathTable,
     SctpParameters,
     SocketId,
@@ -34,6 +33,7 @@ from ..base import (
 from ..datachannel import ChannelHandle, ChannelSnapshot
 from ..errors import InvalidStateError, NegotiationError, WebRTCError
 from . import negotiation
+from .calls import MAX_TRANSCEIVERS, Calls
 from .config import PeerConfig
 from .description import IceCandidate, SessionDescription
 from .events import (
@@ -48,17 +48,19 @@ from .events import (
     SelectedPairChanged,
     SignalingStateChanged,
 )
+from .media import Closed as MediaClosed
+from .media import MediaSession
 from .negotiation import Description, LocalTransport, Plan, SdpType, SignalingState, TrickledCandidate, Wishes
 from .report import take_snapshot
 from .snapshot import PeerSnapshot
 from .transport import DtlsState, Transport
 
 
-class PeerCore(MachineBase[Any]):
+class PeerCore(Calls):
     """One peer connection without I/O. `now` is the time at which it is made.
 
-    In: `Datagram`; out: `Transmit`; events: those of `peer.events`, of the data channels, and wishes (`base.wishes`)
-    for the driver. Paths are named through `paths`, which the driver shares.
+    In: `Datagram`; out: `Transmit`; events: those of `peer.events`, of the data channels, of `peer.media`, and wishes
+    (`base.wishes`) for the driver. Paths are named through `paths`, which the driver shares.
     """
 
     def __init__(self, config: PeerConfig | None = None, now: Instant = 0.0) -> None:
@@ -75,6 +77,7 @@ class PeerCore(MachineBase[Any]):
         )
         self._word_entropy = entropy.fork("restart")
         self._state = negotiation.NegotiationState.start(entropy.fork("negotiation"))
+        self._plan: Plan | None = None
         self._transport = Transport(self.config, self.paths, self.certificate, self._transport_event)
         self._wishes_data = False
         self._wishes_restart = False
@@ -119,6 +122,11 @@ class PeerCore(MachineBase[Any]):
     def transport(self) -> Transport:
         """The bundle below: `transport.ice`, `.dtls`, `.channels` are the machines themselves."""
         return self._transport
+
+    @property
+    def media(self) -> MediaSession:
+        """The media session: SRTP, streams, RTCP."""
+        return self._transport.media
 
     def _local(self) -> LocalTransport:
         return LocalTransport(
@@ -238,18 +246,24 @@ class PeerCore(MachineBase[Any]):
             raise NegotiationError(
                 "the peer wants a new DTLS association (its tls-id or fingerprints changed); make a new peer connection"
             )
+        if len(applied.state.transceivers) > MAX_TRANSCEIVERS:
+            raise NegotiationError(f"the peer offers more than {MAX_TRANSCEIVERS} sections of audio and video")
+        transceivers = self._state.transceivers
         self._state = applied.state
+        self._plan = plan
         if before is not plan.signaling_state:
             self._emit(SignalingStateChanged(plan.signaling_state))
             if self._trace:
                 self._trace.event(now, "signaling_state_changed", state=plan.signaling_state, before=before)
         self._carry_out(plan, now)
+        self._configure_media(now)
+        self._tell_transceivers(transceivers, plan)
         self._check_negotiation(now)
 
     def _carry_out(self, plan: Plan, now: Instant) -> None:
         """Does on the transport what negotiation found. Everything here may be said twice."""
         transport = self._transport
-        chosen = plan.data_transport
+        chosen = plan.main_transport
         if chosen is None:
             return
         agent = transport.ice
@@ -273,6 +287,7 @@ class PeerCore(MachineBase[Any]):
                     agent.add_remote_candidate(None, now)
             if chosen.sctp is not None:
                 transport.channels.set_remote_max_message_size(chosen.sctp.max_message_size)
+                transport.enable_data(now)
             if chosen.dtls_role is not None and chosen.remote_fingerprints:
                 transport.start_dtls(
                     "client" if chosen.dtls_role is negotiation.DtlsRole.CLIENT else "server",
@@ -568,6 +583,7 @@ _HANDLERS: Final[dict[type, Callable[[PeerCore, Any], None]]] = {
     dtls.Closed: PeerCore._dtls_closed,
     datachannel.Connected: PeerCore._ignore,
     datachannel.Closed: PeerCore._ignore,
+    MediaClosed: PeerCore._ignore,
 }
 
 

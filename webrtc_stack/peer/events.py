@@ -1,4 +1,5 @@
-"""What a `PeerCore` reports, as past-tense values. Channel events are those of the `datachannel` room, unchanged."""
+"""What a `PeerCore` reports, as past-tense values. Channel events are those of the `datachannel` room, those of
+media those of `media`, unchanged."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import NamedTuple
 from ..base import Address, Candidate
 from ..errors import WebRTCError
 from .description import IceCandidate
+from .parameters import MediaKind, TransceiverHandle
 
 
 class ConnectionState(StrEnum):
@@ -64,6 +66,39 @@ class SelectedPairChanged(NamedTuple):
 
 class NegotiationNeeded(NamedTuple):
     """An offer would say something new. Coalesced; checked again whenever signalling becomes stable."""
+
+
+class TransceiverAdded(NamedTuple):
+    """A transceiver of ours, or one that a remote offer made."""
+
+    handle: TransceiverHandle
+    kind: MediaKind
+
+
+class TransceiverChanged(NamedTuple):
+    """Its mid, directions, codecs or state of being stopped moved; `PeerCore.transceiver` tells how it is now."""
+
+    handle: TransceiverHandle
+
+
+class TransceiverRemoved(NamedTuple):
+    """It has been stopped by both sides, or its offer was rolled back: the handle names nothing any more."""
+
+    handle: TransceiverHandle
+
+
+class TrackAdded(NamedTuple):
+    """The peer begins to send: W3C's `track` event."""
+
+    handle: TransceiverHandle
+    track_id: str
+    stream_ids: tuple[str, ...]
+
+
+class TrackRemoved(NamedTuple):
+    """The peer will send no more."""
+
+    handle: TransceiverHandle
 
 
 class PeerClosed(NamedTuple):

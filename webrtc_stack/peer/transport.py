@@ -1,15 +1,18 @@
-"""One bundle: ICE below, DTLS on it, SCTP and data channels in DTLS.
+"""One bundle: ICE below, DTLS on it, SCTP and data channels in DTLS, media beside it with keys from DTLS.
 
 ```
  datagrams -> demux -> ice
                     -> dtls -> datachannel (sctp)          and the same way back
+                    -> media (srtp, rtp)
 ```
 DTLS is not tied to a path: what comes from any path that passed an ICE check is taken, what leaves takes the
 selected one (client and server flights of browsers do use different ones). Nothing of DTLS leaves before a pair is
 validated. DTLS that arrives too early (before our check of that path, or before the answer has told our role) waits
-in a small buffer, because its sender would repeat it only after a time-out.
+in a small buffer, because its sender would repeat it only after a time-out. Media is taken from the same paths; on
+the way out it goes before data, because it is worth nothing later.
 
-Spec: RFC 8842 section 5 (DTLS over ICE), RFC 8261 (SCTP over DTLS), RFC 7983 (demultiplexing).
+Spec: RFC 8842 section 5 (DTLS over ICE), RFC 8261 (SCTP over DTLS), RFC 5764 (SRTP keys from DTLS), RFC 7983
+(demultiplexing).
 """
 
 from __future__ import annotations
@@ -20,12 +23,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Literal, TypeAlias
 
-from .. import datachannel, dtls, ice, sctp
+from .. import datachannel, dtls, ice, sctp, srtp
 from ..base import Address, Datagram, Drops, Fingerprint, Instant, PathTable, SocketId, Transmit
 from ..errors import WebRTCError
 from ..trace import PacketKind
 from .config import PeerConfig
 from .demux import BY_FIRST_BYTE, Protocol
+from .media import MediaConfig, MediaSession
 
 MAX_EARLY_DATAGRAMS: Final = 32
 """A flight of DTLS is at most some ten datagrams."""
@@ -102,6 +106,13 @@ class Transport:
                 trace=config.trace.bind(room="datachannel"),
             )
         )
+        self.media = MediaSession(
+            MediaConfig(
+                wall_epoch=config.wall_epoch,
+                entropy=config.entropy.fork("media"),
+                trace=config.trace.bind(room="media"),
+            )
+        )
         self.dtls: dtls.DtlsEndpoint | None = None
         self.dtls_state = DtlsState.NEW
         self.dtls_role: DtlsRole | None = None
@@ -110,6 +121,7 @@ class Transport:
         self.remote_fingerprints: tuple[Fingerprint, ...] = ()
         self._dtls_started = False
         self._closing = False
+        self._data_enabled = False
         self.channels_closed = False
 
     # --- commands ---------------------------------------------------------------------------------------------------
@@ -137,12 +149,21 @@ class Transport:
                 certificate=self._certificate,
                 remote_fingerprints=fingerprints,
                 mtu=self._config.dtls_mtu,
+                srtp_profiles=tuple(self._config.srtp_profiles),
                 entropy=self._entropy.fork("dtls"),
                 trace=self._config.trace.bind(room="dtls"),
                 key_log=self._config.key_log,
             )
         )
         self._path_moved(now)
+
+    def enable_data(self, now: Instant) -> None:
+        """A data section is agreed on: SCTP may begin. Without one the peer would answer nothing. Idempotent."""
+        if self._data_enabled:
+            return
+        self._data_enabled = True
+        if self.dtls_state is DtlsState.CONNECTED:
+            self.channels.connect(now, dtls_client=self.dtls_role == "client")
 
     def _path_moved(self, now: Instant) -> None:
         """A pair may have been validated: DTLS may begin, whatever its role, and early datagrams may be believed."""
@@ -158,8 +179,11 @@ class Transport:
     def close(self, reason: str, now: Instant) -> None:
         """Begins the goodbye: SCTP shuts down (bounded by its own deadline), then DTLS says close_notify."""
         self._closing = True
-        if self.dtls_state is DtlsState.CONNECTED and self.ice.selected_path is not None:
+        self.media.close(now, reason)
+        if self.dtls_state is DtlsState.CONNECTED and self.ice.selected_path is not None and self._data_enabled:
             self.channels.close(now)
+        elif self.dtls_state is DtlsState.CONNECTED and self.ice.selected_path is not None:
+            self.channels.abort(now, reason)  # they never opened; DTLS says goodbye when the media's BYE has left
         else:
             self.channels.abort(now, reason)
             if self.dtls is not None and self._dtls_started:
@@ -183,6 +207,7 @@ class Transport:
         """Sorts a burst by protocol and hands each its part, ICE first: a check may validate what follows it."""
         stun: list[Datagram] = []
         records: list[Datagram] = []
+        packets: list[Datagram] = []
         size = 0
         for datagram in burst:
             data = datagram.data
@@ -196,7 +221,7 @@ class Transport:
             elif protocol is Protocol.STUN:
                 stun.append(datagram)
             elif protocol is Protocol.RTP:
-                self.drops.add("no media negotiated")
+                packets.append(datagram)
             else:
                 self.drops.add("unknown protocol")
         self.traffic.datagrams_received += len(burst)
@@ -210,6 +235,23 @@ class Transport:
         if records:
             self._receive_records(records, now)
             self.pump(now)
+        if packets:
+            self._receive_media(packets, now)
+            self.pump(now)
+
+    def _receive_media(self, packets: list[Datagram], now: Instant) -> None:
+        """SRTP and SRTCP from paths that passed a check; before the keys are there the session keeps a few."""
+        accepted: list[Datagram] = []
+        good_path = None
+        for datagram in packets:
+            if datagram.path == good_path or self.ice.accepts(datagram.path):
+                good_path = datagram.path
+                accepted.append(datagram)
+            else:
+                self.drops.add("media from a path not validated")
+        if accepted:
+            self._count_received(accepted, now)
+            self.media.receive_many([datagram.data for datagram in accepted], now)
 
     def _receive_records(self, records: list[Datagram], now: Instant) -> None:
         if self.dtls is None or not self._dtls_started:
@@ -255,6 +297,7 @@ class Transport:
         if self.dtls is not None and self._awake:
             self.dtls.handle_timeout(now)
             self.channels.handle_timeout(now)
+            self.media.handle_timeout(now)
         self.pump(now)
 
     @property
@@ -271,7 +314,7 @@ class Transport:
         if self.dtls_state is DtlsState.CONNECTED:
             if self._closing and self.channels_closed:
                 return min(instant, now)  # the close_notify waits to be polled
-            instant = min(instant, self.channels.next_timeout())
+            instant = min(instant, self.channels.next_timeout(), self.media.next_timeout())
         return instant
 
     # --- between the rooms ------------------------------------------------------------------------------------------
@@ -296,6 +339,9 @@ class Transport:
                 if type(event) is datachannel.Closed:
                     self.channels_closed = True
                 self._on_event(event)
+            for media_event in self.media.poll_events():
+                moved = True
+                self._on_event(media_event)
 
     def _dtls_events(self, events: Sequence[Any], now: Instant) -> None:
         packets: list[bytes] = []
@@ -305,19 +351,28 @@ class Transport:
                 packets.append(event.data)
                 continue
             if packets:  # keep the order: data before the end
-                self.channels.receive_many(packets, now)
+                self._receive_data(packets, now)
                 packets = []
             if kind is dtls.HandshakeCompleted:
                 self.handshake = event
                 self.dtls_state = DtlsState.CONNECTED
-                self.channels.connect(now, dtls_client=self.dtls_role == "client")
+                if self._data_enabled:
+                    self.channels.connect(now, dtls_client=self.dtls_role == "client")
+                if self.dtls is not None and event.srtp_profile is not None:
+                    self.media.set_keys(*srtp.SrtpContext.pair_from_dtls(self.dtls), now)
             elif kind is dtls.Closed:
                 self.dtls_error = event.error
                 self.dtls_state = DtlsState.FAILED if event.error is not None else DtlsState.CLOSED
                 self.channels.abort(now, event.reason, event.error)
             self._on_event(event)
         if packets:
+            self._receive_data(packets, now)
+
+    def _receive_data(self, packets: list[bytes], now: Instant) -> None:
+        if self._data_enabled:
             self.channels.receive_many(packets, now)
+        else:
+            self.drops.add("no data channels negotiated", len(packets))
 
     # --- out --------------------------------------------------------------------------------------------------------
 
@@ -327,6 +382,13 @@ class Transport:
         room = limit - len(out)
         if endpoint is not None and room > 0 and self._awake:
             if self.dtls_state is DtlsState.CONNECTED:
+                path = self.ice.selected_path
+                sent = self.media.poll_transmits(now, room)
+                if path is not None and sent:
+                    self.ice.data_sent(path, len(sent), sum(map(len, sent)), now)
+                    out += [Transmit(path, packet) for packet in sent]
+                    room -= len(sent)
+            if self.dtls_state is DtlsState.CONNECTED and room > 0:
                 packets = self.channels.poll_transmits(now, room)
                 if packets:
                     endpoint.send_many(packets, now)
