@@ -41,8 +41,11 @@ def fuzz_one(data: bytes) -> None:
     assert RtpPacket.parse(written, MAP) == packet
     packet.serialize(OTHER)
     changed = packet.copy()
+    element_by_element = packet.copy()
+    _ = element_by_element.extensions  # asked for once, they are read as elements and not where they stand
     for uri in CODECS:
         value = packet.get(uri)
+        assert value == element_by_element.get(uri)
         if value is not None:
             try:
                 changed.set(uri, value)

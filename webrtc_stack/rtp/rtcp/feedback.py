@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple, Self
 
 from ...errors import InvalidArgumentError, ParseError
 from .packet import PacketType, PayloadFormat, TransportFormat, build, pack, too_short
@@ -34,8 +34,35 @@ def _whole(fci: bytes, size: int, field: str) -> None:
         raise ParseError(f"{len(fci)} bytes, expected a multiple of {size}", offset=12, field=field)
 
 
-def _ssrcs(sender_ssrc: int, media_ssrc: int) -> bytes:
-    return pack(SSRCS, "a feedback message", sender_ssrc, media_ssrc)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Feedback:
+    """What all messages share: who sends it, about which source, and the packet around its control information."""
+
+    FORMAT: ClassVar[tuple[PacketType, TransportFormat | PayloadFormat]]
+    FIELD: ClassVar[str]
+    """How a `ParseError` names it."""
+
+    sender_ssrc: int
+    media_ssrc: int
+    padding: int = 0
+
+    def _fci(self) -> bytes:
+        """The control information. Errors: `InvalidArgumentError`."""
+        return b""
+
+    def serialize(self) -> bytes:
+        ssrcs = pack(SSRCS, "a feedback message", self.sender_ssrc, self.media_ssrc)
+        return build(*self.FORMAT, ssrcs + self._fci(), self.padding)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request(_Feedback):
+    """A message without control information: that it comes says everything."""
+
+    @classmethod
+    def read(cls, body: bytes, padding: int) -> Self:
+        sender, media, _ = split(body, cls.FIELD)
+        return cls(sender_ssrc=sender, media_ssrc=media, padding=padding)
 
 
 # --- transport layer --------------------------------------------------------------------------------------------------
@@ -49,13 +76,13 @@ class NackItem(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Nack:
+class Nack(_Feedback):
     """Generic NACK: packets that did not arrive."""
 
-    sender_ssrc: int
-    media_ssrc: int
+    FORMAT = (PacketType.RTPFB, TransportFormat.NACK)
+    FIELD = "rtcp.nack"
+
     items: tuple[NackItem, ...]
-    padding: int = 0
 
     @classmethod
     def from_lost(cls, sender_ssrc: int, media_ssrc: int, lost: Iterable[int]) -> Nack:
@@ -90,18 +117,15 @@ class Nack:
 
     @classmethod
     def read(cls, body: bytes, padding: int) -> Nack:
-        sender, media, fci = split(body, "rtcp.nack")
-        _whole(fci, 4, "rtcp.nack")
+        sender, media, fci = split(body, cls.FIELD)
+        _whole(fci, 4, cls.FIELD)
         items = tuple([NackItem(*item) for item in _U16_U16.iter_unpack(fci)])
         return cls(sender_ssrc=sender, media_ssrc=media, items=items, padding=padding)
 
-    def serialize(self) -> bytes:
+    def _fci(self) -> bytes:
         if not self.items:
             raise InvalidArgumentError("a NACK names at least one packet")
-        fci = b"".join([pack(_U16_U16, "a NACK item", *item) for item in self.items])
-        return build(
-            PacketType.RTPFB, TransportFormat.NACK, _ssrcs(self.sender_ssrc, self.media_ssrc) + fci, self.padding
-        )
+        return b"".join([pack(_U16_U16, "a NACK item", *item) for item in self.items])
 
 
 class RateItem(NamedTuple):
@@ -123,87 +147,70 @@ class RateItem(NamedTuple):
         return self.mantissa << self.exponent
 
 
-def _read_rates(fci: bytes, field: str) -> tuple[RateItem, ...]:
-    if len(fci) % 8:
-        raise ParseError(f"{len(fci)} bytes, expected a multiple of 8", offset=12, field=field)
-    return tuple(
-        [RateItem(ssrc, word >> 26, word >> 9 & 0x1FFFF, word & 0x1FF) for ssrc, word in SSRCS.iter_unpack(fci)]
-    )
-
-
-def _write_rates(items: tuple[RateItem, ...]) -> bytes:
-    out = []
-    for ssrc, exponent, mantissa, overhead in items:
-        if not (0 <= exponent < 64 and 0 <= mantissa < 0x20000 and 0 <= overhead < 512):
-            raise InvalidArgumentError("a rate has a 6-bit exponent, a 17-bit mantissa and a 9-bit overhead")
-        out.append(pack(SSRCS, "a rate", ssrc, exponent << 26 | mantissa << 9 | overhead))
-    return b"".join(out)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tmmbr:
-    """Temporary maximum media stream bit rate request."""
+class _Rates(_Feedback):
+    """A list of rates."""
 
-    sender_ssrc: int
+    LEAST: ClassVar[int]
+    """How many there must be."""
+
     media_ssrc: int = 0
     items: tuple[RateItem, ...]
-    padding: int = 0
 
     @classmethod
-    def read(cls, body: bytes, padding: int) -> Tmmbr:
-        sender, media, fci = split(body, "rtcp.tmmbr", 8)
-        return cls(sender_ssrc=sender, media_ssrc=media, items=_read_rates(fci, "rtcp.tmmbr"), padding=padding)
+    def read(cls, body: bytes, padding: int) -> Self:
+        sender, media, fci = split(body, cls.FIELD, 8 * cls.LEAST)
+        if len(fci) % 8:
+            raise ParseError(f"{len(fci)} bytes, expected a multiple of 8", offset=12, field=cls.FIELD)
+        items = [RateItem(ssrc, word >> 26, word >> 9 & 0x1FFFF, word & 0x1FF) for ssrc, word in SSRCS.iter_unpack(fci)]
+        return cls(sender_ssrc=sender, media_ssrc=media, items=tuple(items), padding=padding)
 
-    def serialize(self) -> bytes:
-        if not self.items:
+    def _fci(self) -> bytes:
+        if len(self.items) < self.LEAST:
             raise InvalidArgumentError("a TMMBR asks for at least one rate")
-        body = _ssrcs(self.sender_ssrc, self.media_ssrc) + _write_rates(self.items)
-        return build(PacketType.RTPFB, TransportFormat.TMMBR, body, self.padding)
+        out = []
+        for ssrc, exponent, mantissa, overhead in self.items:
+            if not (0 <= exponent < 64 and 0 <= mantissa < 0x20000 and 0 <= overhead < 512):
+                raise InvalidArgumentError("a rate has a 6-bit exponent, a 17-bit mantissa and a 9-bit overhead")
+            out.append(pack(SSRCS, "a rate", ssrc, exponent << 26 | mantissa << 9 | overhead))
+        return b"".join(out)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tmmbn:
+class Tmmbr(_Rates):
+    """Temporary maximum media stream bit rate request."""
+
+    FORMAT = (PacketType.RTPFB, TransportFormat.TMMBR)
+    FIELD = "rtcp.tmmbr"
+    LEAST = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tmmbn(_Rates):
     """Temporary maximum media stream bit rate notification: the bounding set, which may be empty."""
 
-    sender_ssrc: int
-    media_ssrc: int = 0
+    FORMAT = (PacketType.RTPFB, TransportFormat.TMMBN)
+    FIELD = "rtcp.tmmbn"
+    LEAST = 0
+
     items: tuple[RateItem, ...] = ()
-    padding: int = 0
-
-    @classmethod
-    def read(cls, body: bytes, padding: int) -> Tmmbn:
-        sender, media, fci = split(body, "rtcp.tmmbn")
-        return cls(sender_ssrc=sender, media_ssrc=media, items=_read_rates(fci, "rtcp.tmmbn"), padding=padding)
-
-    def serialize(self) -> bytes:
-        body = _ssrcs(self.sender_ssrc, self.media_ssrc) + _write_rates(self.items)
-        return build(PacketType.RTPFB, TransportFormat.TMMBN, body, self.padding)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RapidResynchronizationRequest:
+class RapidResynchronizationRequest(_Request):
     """Asks the media sender for a sender report at once."""
 
-    sender_ssrc: int
-    media_ssrc: int
-    padding: int = 0
-
-    @classmethod
-    def read(cls, body: bytes, padding: int) -> RapidResynchronizationRequest:
-        sender, media, _ = split(body, "rtcp.rapid-resynchronization")
-        return cls(sender_ssrc=sender, media_ssrc=media, padding=padding)
-
-    def serialize(self) -> bytes:
-        body = _ssrcs(self.sender_ssrc, self.media_ssrc)
-        return build(PacketType.RTPFB, TransportFormat.RAPID_RESYNCHRONIZATION, body, self.padding)
+    FORMAT = (PacketType.RTPFB, TransportFormat.RAPID_RESYNCHRONIZATION)
+    FIELD = "rtcp.rapid-resynchronization"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EcnFeedback:
+class EcnFeedback(_Feedback):
     """How many packets came with which ECN mark, since the start of the session."""
 
-    sender_ssrc: int
-    media_ssrc: int
+    FORMAT = (PacketType.RTPFB, TransportFormat.ECN)
+    FIELD = "rtcp.ecn"
+
     highest_sequence_number: int
     ect0: int = 0
     ect1: int = 0
@@ -211,11 +218,10 @@ class EcnFeedback:
     not_ect: int = 0
     lost: int = 0
     duplicates: int = 0
-    padding: int = 0
 
     @classmethod
     def read(cls, body: bytes, padding: int) -> EcnFeedback:
-        sender, media, fci = split(body, "rtcp.ecn", 20)
+        sender, media, fci = split(body, cls.FIELD, 20)
         highest, ect0, ect1, ce, not_ect, lost, duplicates = _ECN.unpack_from(fci)
         return cls(
             sender_ssrc=sender,
@@ -230,31 +236,20 @@ class EcnFeedback:
             padding=padding,
         )
 
-    def serialize(self) -> bytes:
+    def _fci(self) -> bytes:
         counts = (self.highest_sequence_number, self.ect0, self.ect1, self.ce, self.not_ect, self.lost, self.duplicates)
-        body = _ssrcs(self.sender_ssrc, self.media_ssrc) + pack(_ECN, "ECN feedback", *counts)
-        return build(PacketType.RTPFB, TransportFormat.ECN, body, self.padding)
+        return pack(_ECN, "ECN feedback", *counts)
 
 
 # --- payload-specific -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pli:
+class Pli(_Request):
     """Picture loss indication: asks for a key frame."""
 
-    sender_ssrc: int
-    media_ssrc: int
-    padding: int = 0
-
-    @classmethod
-    def read(cls, body: bytes, padding: int) -> Pli:
-        sender, media, _ = split(body, "rtcp.pli")
-        return cls(sender_ssrc=sender, media_ssrc=media, padding=padding)
-
-    def serialize(self) -> bytes:
-        body = _ssrcs(self.sender_ssrc, self.media_ssrc)
-        return build(PacketType.PSFB, PayloadFormat.PLI, body, self.padding)
+    FORMAT = (PacketType.PSFB, PayloadFormat.PLI)
+    FIELD = "rtcp.pli"
 
 
 class SliItem(NamedTuple):
@@ -266,50 +261,49 @@ class SliItem(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sli:
+class Sli(_Feedback):
     """Slice loss indication."""
 
-    sender_ssrc: int
-    media_ssrc: int
+    FORMAT = (PacketType.PSFB, PayloadFormat.SLI)
+    FIELD = "rtcp.sli"
+
     items: tuple[SliItem, ...]
-    padding: int = 0
 
     @classmethod
     def read(cls, body: bytes, padding: int) -> Sli:
-        sender, media, fci = split(body, "rtcp.sli")
-        _whole(fci, 4, "rtcp.sli")
+        sender, media, fci = split(body, cls.FIELD)
+        _whole(fci, 4, cls.FIELD)
         items = tuple([SliItem(word >> 19, word >> 6 & 0x1FFF, word & 0x3F) for (word,) in _U32.iter_unpack(fci)])
         return cls(sender_ssrc=sender, media_ssrc=media, items=items, padding=padding)
 
-    def serialize(self) -> bytes:
+    def _fci(self) -> bytes:
         words = []
         for first, number, picture_id in self.items:
             if not (0 <= first < 0x2000 and 0 <= number < 0x2000 and 0 <= picture_id < 64):
                 raise InvalidArgumentError("an SLI item has 13, 13 and 6 bits")
             words.append(_U32.pack(first << 19 | number << 6 | picture_id))
-        body = _ssrcs(self.sender_ssrc, self.media_ssrc) + b"".join(words)
-        return build(PacketType.PSFB, PayloadFormat.SLI, body, self.padding)
+        return b"".join(words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rpsi:
+class Rpsi(_Feedback):
     """Reference picture selection: a codec's own name of a picture, `padding_bits` of its end unused."""
 
-    sender_ssrc: int
-    media_ssrc: int
+    FORMAT = (PacketType.PSFB, PayloadFormat.RPSI)
+    FIELD = "rtcp.rpsi"
+
     payload_type: int
     bit_string: bytes
     padding_bits: int = 0
     """Unused bits at the end, those of whole bytes (which are not in `bit_string`) included."""
-    padding: int = 0
 
     @classmethod
     def read(cls, body: bytes, padding: int) -> Rpsi:
-        sender, media, fci = split(body, "rtcp.rpsi", 4)
+        sender, media, fci = split(body, cls.FIELD, 4)
         padding_bits, payload_type = fci[0], fci[1] & 0x7F
         whole = padding_bits // 8
         if whole > len(fci) - 2:
-            raise ParseError(f"{padding_bits} bits of padding do not fit", offset=12, field="rtcp.rpsi")
+            raise ParseError(f"{padding_bits} bits of padding do not fit", offset=12, field=cls.FIELD)
         bit_string = fci[2 : len(fci) - whole]
         return cls(
             sender_ssrc=sender,
@@ -320,11 +314,10 @@ class Rpsi:
             padding=padding,
         )
 
-    def serialize(self) -> bytes:
+    def _fci(self) -> bytes:
         if not 0 <= self.payload_type <= 127 or not 0 <= self.padding_bits <= 255:
             raise InvalidArgumentError("payload types are 0 to 127, padding bits 0 to 255")
-        fci = bytes((self.padding_bits, self.payload_type)) + self.bit_string + bytes(self.padding_bits // 8)
-        return build(PacketType.PSFB, PayloadFormat.RPSI, _ssrcs(self.sender_ssrc, self.media_ssrc) + fci, self.padding)
+        return bytes((self.padding_bits, self.payload_type)) + self.bit_string + bytes(self.padding_bits // 8)
 
 
 class FirItem(NamedTuple):
@@ -335,45 +328,46 @@ class FirItem(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fir:
+class Fir(_Feedback):
     """Full intra request."""
 
-    sender_ssrc: int
+    FORMAT = (PacketType.PSFB, PayloadFormat.FIR)
+    FIELD = "rtcp.fir"
+
     media_ssrc: int = 0
     items: tuple[FirItem, ...]
-    padding: int = 0
 
     @classmethod
     def read(cls, body: bytes, padding: int) -> Fir:
-        sender, media, fci = split(body, "rtcp.fir")
-        _whole(fci, 8, "rtcp.fir")
+        sender, media, fci = split(body, cls.FIELD)
+        _whole(fci, 8, cls.FIELD)
         items = tuple([FirItem(ssrc, word >> 24) for ssrc, word in SSRCS.iter_unpack(fci)])
         return cls(sender_ssrc=sender, media_ssrc=media, items=items, padding=padding)
 
-    def serialize(self) -> bytes:
+    def _fci(self) -> bytes:
         if not self.items:
             raise InvalidArgumentError("a FIR asks at least one source")
-        fci = b"".join([pack(SSRCS, "a FIR item", item.ssrc, item.sequence_number << 24) for item in self.items])
-        return build(PacketType.PSFB, PayloadFormat.FIR, _ssrcs(self.sender_ssrc, self.media_ssrc) + fci, self.padding)
+        return b"".join([pack(SSRCS, "a FIR item", item.ssrc, item.sequence_number << 24) for item in self.items])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remb:
+class Remb(_Feedback):
     """Receiver estimated maximum bit rate, for all of `ssrcs` together."""
 
-    sender_ssrc: int
+    FORMAT = (PacketType.PSFB, PayloadFormat.APPLICATION)
+    FIELD = "rtcp.remb"
+
     media_ssrc: int = 0
     bitrate_bps: int
     """Written with 18 significant bits, rounded down."""
     ssrcs: tuple[int, ...]
-    padding: int = 0
 
     @classmethod
     def read(cls, body: bytes, padding: int) -> Remb:
-        sender, media, fci = split(body, "rtcp.remb", 8)
+        sender, media, fci = split(body, cls.FIELD, 8)
         count = fci[4]
         if len(fci) != 8 + 4 * count:
-            raise ParseError(f"{count} SSRCs in {len(fci)} bytes", offset=16, field="rtcp.remb")
+            raise ParseError(f"{count} SSRCs in {len(fci)} bytes", offset=16, field=cls.FIELD)
         word = int.from_bytes(fci[5:8], "big")
         return cls(
             sender_ssrc=sender,
@@ -383,33 +377,30 @@ class Remb:
             padding=padding,
         )
 
-    def serialize(self) -> bytes:
+    def _fci(self) -> bytes:
         exponent = max(self.bitrate_bps.bit_length() - 18, 0)
         if self.bitrate_bps < 0 or exponent > 63 or len(self.ssrcs) > 255:
             raise InvalidArgumentError(f"a rate of {self.bitrate_bps} for {len(self.ssrcs)} sources does not fit")
         word = exponent << 18 | self.bitrate_bps >> exponent
-        fci = b"REMB" + bytes((len(self.ssrcs),)) + word.to_bytes(3, "big")
-        fci += b"".join([pack(_U32, "a REMB", ssrc) for ssrc in self.ssrcs])
-        body = _ssrcs(self.sender_ssrc, self.media_ssrc) + fci
-        return build(PacketType.PSFB, PayloadFormat.APPLICATION, body, self.padding)
+        head = b"REMB" + bytes((len(self.ssrcs),)) + word.to_bytes(3, "big")
+        return head + b"".join([pack(_U32, "a REMB", ssrc) for ssrc in self.ssrcs])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApplicationFeedback:
+class ApplicationFeedback(_Feedback):
     """Application layer feedback other than REMB."""
 
-    sender_ssrc: int
-    media_ssrc: int
+    FORMAT = (PacketType.PSFB, PayloadFormat.APPLICATION)
+    FIELD = "rtcp.afb"
+
     fci: bytes
-    padding: int = 0
 
     @classmethod
     def read(cls, body: bytes, padding: int) -> ApplicationFeedback | Remb:
         if body[8:12] == b"REMB":
             return Remb.read(body, padding)
-        sender, media, fci = split(body, "rtcp.afb")
+        sender, media, fci = split(body, cls.FIELD)
         return cls(sender_ssrc=sender, media_ssrc=media, fci=fci, padding=padding)
 
-    def serialize(self) -> bytes:
-        body = _ssrcs(self.sender_ssrc, self.media_ssrc) + self.fci
-        return build(PacketType.PSFB, PayloadFormat.APPLICATION, body, self.padding)
+    def _fci(self) -> bytes:
+        return self.fci
