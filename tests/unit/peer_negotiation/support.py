@@ -1,4 +1,7 @@
-"""Two sides to negotiate between, and checks that every description of ours must pass."""
+"""Two sides to negotiate between, and checks that every description of ours must pass.
+
+The checks read text with the parser and their own small rules; nothing of negotiation's own readers is used in them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from webrtc_stack.peer.negotiation import (
     set_local_description,
     set_remote_description,
 )
-from webrtc_stack.sdp import SessionDescription
+from webrtc_stack.sdp import MediaDescription, SessionDescription
 
 SDP = vectors.VECTORS / "sdp"
 DATA = Wishes(data_channel=True)
@@ -99,17 +102,85 @@ def check_description(description: Description | None) -> SessionDescription:
     for media in sdp.media:
         assert media.connection is not None
         assert media.formats
-        if media.port == 0:
+        if media.rejected:
             assert media.mid not in bundled
             continue
-        assert sdp.ice_parameters(media) is not None
-        assert sdp.dtls_parameters(media) is not None
-        assert media.sctp_port == 5000
+        if media.bundle_only:
+            assert media.mid in bundled and media.mid != bundled[0] and media.port == 0
+            assert sdp.ice_parameters(media) is None and media.setup is None
+        else:
+            assert sdp.ice_parameters(media) is not None
+            assert sdp.dtls_parameters(media) is not None
+        if media.kind == "application":
+            assert media.sctp_port == 5000
+        else:
+            check_rtp_section(media)
+    check_bundle(sdp)
     return sdp
 
 
+def check_rtp_section(media: MediaDescription) -> None:
+    """An RTP section of ours is complete and does not contradict itself."""
+    assert media.rtcp_mux and media.direction is not None
+    formats = [int(one) for one in media.formats]
+    assert len(set(formats)) == len(formats)
+    assert not any(64 <= number < 96 for number in formats), "would look like RTCP"
+    maps = {one.payload_type: one for one in media.rtpmaps}
+    assert sorted(maps) == sorted(formats), "each format has its rtpmap, and nothing else has one"
+    parameters = {one.format: one.parameters for one in media.fmtps}
+    assert {int(one) for one in parameters} <= set(formats)
+    for number, one in maps.items():
+        if one.encoding == "rtx":
+            apt = parameters[str(number)]["apt"]
+            assert apt is not None and int(apt) in maps and maps[int(apt)].encoding != "rtx"
+    assert {one.payload_type for one in media.rtcp_feedback} <= set(formats)
+    ids = [one.id for one in media.extmaps]
+    uris = [one.uri for one in media.extmaps]
+    assert len(set(ids)) == len(ids) and len(set(uris)) == len(uris)
+    assert all(0 < one < 256 and one != 15 for one in ids)
+    sends = media.direction in ("sendrecv", "sendonly")
+    assert bool(media.msids) == sends
+    sources = {one.ssrc for one in media.ssrcs}
+    assert all({"cname", "msid"} <= {two.attribute for two in media.ssrcs if two.ssrc == one} for one in sources)
+    for group in media.ssrc_groups:
+        assert group.semantics == "FID" and set(group.ssrcs) <= sources
+    sent = [one.id for one in media.rids if one.direction == "send"]
+    received = [one.id for one in media.rids if one.direction == "recv"]
+    simulcast = media.simulcast
+    listed = (
+        ([], [])
+        if simulcast is None
+        else (
+            [two.rid for one in simulcast.send for two in one],
+            [two.rid for one in simulcast.recv for two in one],
+        )
+    )
+    assert (sent, received) == listed
+    if sends:
+        assert bool(sources) != bool(sent), "sources are announced by SSRC or by rid"
+    else:
+        assert not sources and not sent
+
+
+def check_bundle(sdp: SessionDescription) -> None:
+    """Over the bundle a payload type means one codec and an id one extension."""
+    kinds: dict[int, str] = {}
+    ids: dict[int, str] = {}
+    for media in sdp.media:
+        if media.rejected or media.kind == "application":
+            continue
+        for one in media.rtpmaps:
+            said = f"{media.kind} {one.serialize()}"
+            assert kinds.setdefault(one.payload_type, said) == said
+        for extension in media.extmaps:
+            assert ids.setdefault(extension.id, extension.uri) == extension.uri
+
+
 def check_answer_fits(offered: SessionDescription, answered: SessionDescription) -> None:
-    """An answer has a section for each of the offer's, in order, of its kind and mid, and bundles what it takes."""
+    """An answer has a section for each of the offer's, in order, of its kind and mid, and bundles what it takes.
+
+    Spec: RFC 3264 section 6, RFC 9429 section 5.3.1, RFC 9143 section 7.3, RFC 8285 section 6, RFC 8853 section 5.3.
+    """
     assert len(answered.media) == len(offered.media)
     for ours, theirs in zip(answered.media, offered.media, strict=True):
         assert (ours.kind, ours.mid, ours.protocol) == (theirs.kind, theirs.mid, theirs.protocol)
@@ -119,10 +190,45 @@ def check_answer_fits(offered: SessionDescription, answered: SessionDescription)
         if ours.port != 0:
             setup = answered.dtls_parameters(ours)
             assert setup is not None and setup.setup in ("active", "passive")
+            if ours.kind != "application":
+                check_rtp_answer(offered, theirs, ours)
     live = [media.mid for media in answered.media if media.port != 0]
+    assert len(live) < 2 or None not in live, "what is not bundled cannot be carried beside another"
     for bundle in answered.bundles:
         assert set(bundle) <= set(live)
         assert any(set(bundle) <= set(one) for one in offered.bundles)
     for one in offered.bundles:
         kept = tuple(mid for mid in one if mid in live)
         assert not kept or kept in answered.bundles
+
+
+def check_rtp_answer(offered: SessionDescription, theirs: MediaDescription, ours: MediaDescription) -> None:
+    """A live RTP section answers nothing that was not offered."""
+    assert set(ours.formats) <= set(theirs.formats)
+    assert theirs.rtcp_mux or any(one.rtcp_mux for one in offered.media), "of one bundle"
+    static = {0: "pcmu/8000", 8: "pcma/8000", 9: "g722/8000", 13: "cn/8000"}
+    named = {**static, **{one.payload_type: f"{one.encoding}/{one.clock_rate}".lower() for one in theirs.rtpmaps}}
+    for one in ours.rtpmaps:
+        assert f"{one.encoding}/{one.clock_rate}".lower() == named[one.payload_type]
+        assert one.encoding.lower() not in ("red", "ulpfec", "flexfec-03")
+    theirs_fb = {(one.payload_type, one.kind, one.parameter) for one in theirs.rtcp_feedback}
+    for feedback in ours.rtcp_feedback:
+        said = (feedback.kind, feedback.parameter)
+        assert (feedback.payload_type, *said) in theirs_fb or (None, *said) in theirs_fb
+    allowed = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
+    asked = allowed[offered.direction_of(theirs)]
+    given = ours.direction
+    assert given is not None and (asked == "sendrecv" or given in (asked, "inactive"))
+    extensions = {one.uri: one for one in theirs.extmaps}
+    for extension in ours.extmaps:
+        their = extensions[extension.uri]
+        assert extension.id == their.id
+        limit = allowed[their.direction or "sendrecv"]
+        assert limit == "sendrecv" or extension.direction == limit
+    if ours.has("extmap-allow-mixed"):
+        assert theirs.has("extmap-allow-mixed") or offered.has("extmap-allow-mixed")
+    if ours.has("rtcp-rsize"):
+        assert theirs.has("rtcp-rsize") or any(one.has("rtcp-rsize") for one in offered.media)
+    described = {(one.id, one.direction) for one in theirs.rids}
+    for rid in ours.rids:
+        assert (rid.id, "recv" if rid.direction == "send" else "send") in described

@@ -92,7 +92,8 @@ def test_a_later_offer_may_not_drop_or_change_sections() -> None:
 
 
 def test_a_dead_section_may_become_another() -> None:
-    state, _ = set_remote_description(start(), offer(MEDIA))
+    dead = MEDIA.replace("m=audio 55678", "m=audio 0").replace("BUNDLE 0 1 2", "BUNDLE 1 2")
+    state, _ = set_remote_description(start(), offer(dead))
     state, _ = set_local_description(state, A)
     recycled = MEDIA.replace("m=audio", "m=video").replace("a=mid:0", "a=mid:9").replace("BUNDLE 0", "BUNDLE 9")
     state, plan = set_remote_description(state, offer(recycled))
@@ -137,6 +138,11 @@ def test_very_many_data_sections_cost_no_more_than_others() -> None:
 def test_a_broken_line_of_the_peer_is_not_repeated_by_us() -> None:
     text = MEDIA.replace("a=rtpmap:111 opus/48000/2", "a=rtpmap:111 op\u00f6s/48000/2")
     state, _ = set_remote_description(start(), offer(text))
+    state, _ = set_local_description(state, A)
+    audio = check_description(state.local).media[0]
+    assert "111" not in audio.formats and audio.port != 0, "the codecs that can be read are taken"
+    dead = text.replace("a=rtcp-mux", "a=x-no-mux")
+    state, _ = set_remote_description(start(), offer(dead))
     state, _ = set_local_description(state, A)
     assert not check_description(state.local).media[0].has("rtpmap")
 

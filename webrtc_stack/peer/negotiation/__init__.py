@@ -9,7 +9,8 @@ from .candidates import (
     with_candidates,
 )
 from .capabilities import RtpCapabilities, capabilities
-from .create import create_answer, create_offer, negotiation_needed
+from .create import create_answer, create_offer
+from .needed import negotiation_needed
 from .rtp_plan import RemoteSource, RtpPlan, TrackChange
 from .sections import ICE_OPTIONS
 from .transceivers import (

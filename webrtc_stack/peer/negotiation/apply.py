@@ -11,9 +11,11 @@ from dataclasses import replace
 
 from ...errors import InvalidArgumentError, InvalidStateError
 from ...sdp import SessionDescription
+from .association import all_rolled_back, track_changes, with_answer, with_local_offer, with_remote_offer
 from .create import create_answer, create_offer
-from .plan import bundles_of, check_remote, exchange_of, ice_restarts, plan_for, role_for
+from .plan import carrier_index, check_remote, exchange_of, ice_restarts, plan_for, role_for
 from .remote import check_answer, check_continuity, check_structure, speaker
+from .served import carried_sections, check_media_answer, served_sections
 from .values import (
     Applied,
     Description,
@@ -80,7 +82,7 @@ def set_local_description(
     else:
         after = _with_answer(state, description, local=True)
     after = renewed(after, description.sdp.origin.session_version)
-    return _settled(after)
+    return _settled(after, state)
 
 
 def set_remote_description(
@@ -113,7 +115,7 @@ def set_remote_description(
         check_answer(description.sdp, offer.sdp, base.mids)
         after = _with_answer(base, description, local=False)
     check_remote(after, description.sdp, answer=not offered, role=base.dtls_role)
-    return _settled(after, rolled_back=base is not state)
+    return _settled(after, state, rolled_back=base is not state)
 
 
 def rollback(state: NegotiationState) -> Applied:
@@ -125,8 +127,15 @@ def rollback(state: NegotiationState) -> Applied:
         raise InvalidStateError(
             f"rollback in signaling state {state.signaling_state}; allowed are have-local-offer and have-remote-offer"
         )
-    after = replace(renewed(state.stable, state.session_version), created_offer=None, created_answer=None)
-    return Applied(after, plan_for(after, rolled_back=True))
+    after = replace(
+        renewed(state.stable, state.session_version),
+        created_offer=None,
+        created_answer=None,
+        offered=(),
+        transceivers=all_rolled_back(state),
+        next_handle=state.next_handle,
+    )
+    return _settled(after, state, rolled_back=True)
 
 
 def close(state: NegotiationState) -> NegotiationState:
@@ -164,8 +173,10 @@ def _with_offer(state: NegotiationState, offer: Description, *, local: bool) -> 
     mids = _mids(offer.sdp, stable.mids)
     if local:
         after = replace(state, signaling_state=_S.HAVE_LOCAL_OFFER, pending_local=offer, fallback=stable, mids=mids)
+        after = with_local_offer(replace(after, next_mid=_next_mid(stable, mids)))
     else:
         after = replace(state, signaling_state=_S.HAVE_REMOTE_OFFER, pending_remote=offer, fallback=stable, mids=mids)
+        after = with_remote_offer(after, offer.sdp, served_sections(offer.sdp, mids, stable.carried))
     controlling = stable.controlling
     if controlling is None or _restarts(after):
         # Whoever offers controls; roles are drawn anew when ICE restarts (RFC 8445 sections 6.1.1, 9).
@@ -178,6 +189,14 @@ def _with_offer(state: NegotiationState, offer: Description, *, local: bool) -> 
 def _with_answer(state: NegotiationState, answer: Description, *, local: bool) -> NegotiationState:
     offer = state.pending_remote if local else state.pending_local
     final = answer.type is SdpType.ANSWER
+    assert offer is not None  # the states see to it
+    if local:
+        alive = frozenset(index for index, media in enumerate(answer.sdp.media) if media.port != 0)
+    else:
+        alive = carried_sections(answer.sdp, offer.sdp, state.mids, state.stable.carried)
+        check_media_answer(answer.sdp, offer.sdp, alive)
+    state = replace(state, carried=tuple(mid for index, mid in enumerate(state.mids) if index in alive))
+    state = with_answer(state, answer.sdp, offer.sdp, local=local, final=final)
     if final:
         after = replace(
             state,
@@ -196,7 +215,7 @@ def _with_answer(state: NegotiationState, answer: Description, *, local: bool) -
     controlling = bool(after.controlling)
     if not local:
         controlling = _against_lite(controlling, answer.sdp, after)
-    elif offer is not None:
+    else:
         controlling = _against_lite(controlling, offer.sdp, after)
     role = _role(after, answer, local=local)
     in_use = state.stable.dtls_role
@@ -205,6 +224,12 @@ def _with_answer(state: NegotiationState, answer: Description, *, local: bool) -
         # to a restart's actpass all the same, and means nothing by it.
         role = in_use
     return replace(after, controlling=controlling, dtls_role=role)
+
+
+def _next_mid(stable: NegotiationState, mids: tuple[str, ...]) -> int:
+    """The number after those of the mids that are new, so that none of ours names two sections in turn."""
+    fresh = [int(mid) for mid in mids if mid not in stable.mids and mid.isascii() and mid.isdigit() and len(mid) < 9]
+    return max([stable.next_mid, *(number + 1 for number in fresh)])
 
 
 def _against_lite(controlling: bool, remote: SessionDescription, state: NegotiationState) -> bool:
@@ -218,8 +243,8 @@ def _restarts(state: NegotiationState) -> bool:
     """True if the pending offer brings other ICE credentials than its side had."""
     offer, before = exchange_of(state).offer, state.stable
     old = before.current_local if state.pending_local is offer else before.current_remote
-    carriers = bundles_of(before, exchange_of(before)).members
-    return offer is not None and any(ice_restarts(old, offer, before.mids.index(id_)) for id_ in carriers)
+    carried = {before.mids.index(mid) for mid in before.carried if mid in before.mids}
+    return offer is not None and bool(carried) and ice_restarts(old, offer, carrier_index(before, carried))
 
 
 def _role(state: NegotiationState, answer: Description, *, local: bool) -> DtlsRole | None:
@@ -256,9 +281,22 @@ def _mids(sdp: SessionDescription, known: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _settled(after: NegotiationState, *, rolled_back: bool = False) -> Applied:
-    """The plan of `after`, told against the stable state before it; only then the way back is forgotten."""
+def _settled(after: NegotiationState, before: NegotiationState, *, rolled_back: bool = False) -> Applied:
+    """The plan of `after`, told against `before` and the last stable state; only then the way back is forgotten."""
     plan = plan_for(after, rolled_back=rolled_back)
+    old = {one.handle for one in before.transceivers}
+    new = {one.handle for one in after.transceivers}
+    gone = tuple(one.handle for one in before.transceivers if one.handle not in new)
+    taken_back = {one.handle for one in before.transceivers if one.by_remote and rolled_back} - {
+        one.handle for one in before.stable.transceivers
+    }
+    plan = replace(
+        plan,
+        tracks=track_changes(before.transceivers, after.transceivers),
+        created_transceivers=tuple(one.handle for one in after.transceivers if one.handle not in old),
+        removed_transceivers=tuple(handle for handle in gone if handle in taken_back),
+        stopped_transceivers=tuple(handle for handle in gone if handle not in taken_back),
+    )
     if after.signaling_state is _S.STABLE:
         after = replace(after, fallback=None)
     return Applied(after, plan)

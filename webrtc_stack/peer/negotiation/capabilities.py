@@ -14,7 +14,7 @@ from typing import Final
 from ...errors import InvalidArgumentError
 from ...rtp import Uri
 from ..parameters import Codec, HeaderExtension, MediaKind
-from .codecs import AUXILIARY, is_red, is_rtx, same_codec
+from .codecs import carries_media, same_codec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +143,6 @@ def preferred_codecs(kind: MediaKind, codecs: Iterable[Codec]) -> tuple[Codec, .
         )
         if not any(same_codec(chosen, one) for one in found):
             found.append(chosen)
-    if found and all(is_rtx(one) or is_red(one) or one.name.lower() in AUXILIARY for one in found):
+    if found and not any(carries_media(one) for one in found):
         raise InvalidArgumentError("preferences need a codec that carries media, not only retransmission and the like")
     return tuple(found)

@@ -6,13 +6,18 @@ description does not say.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from ...base import IceParameters, SetupRole
 from ...errors import NegotiationError
 from ...sdp import MediaDescription, SessionDescription
-from .remote import bundle_of, remote_candidates, remote_dtls, remote_ice, speaker
-from .sections import is_data, served_sections
+from .remote import remote_candidates, remote_dtls, remote_ice, speaker
+from .rtp_plan import RtpPlan, Side, agreed_plan, heard_plan, offered_plan
+from .sections import is_data
+from .served import served_sections
+from .transceivers import Transceiver
 from .values import (
     Description,
     DtlsRole,
@@ -47,30 +52,6 @@ def exchange_of(state: NegotiationState) -> Exchange:
     return Exchange(remote, local, False)
 
 
-def data_index(state: NegotiationState) -> int | None:
-    """The index of the data section that is alive in the last stable state."""
-    stable = state.stable
-    exchange = exchange_of(stable)
-    if exchange.offer is None or exchange.answer is None:
-        return None
-    for index, media in enumerate(exchange.answer.sdp.media):
-        if is_data(media) and section_alive(exchange, index):
-            return index
-    return None
-
-
-def section_alive(exchange: Exchange, index: int, served: frozenset[int] = frozenset()) -> bool:
-    """True if section `index` is in use, or would be if we answered now, serving the sections `served`."""
-    if exchange.offer is None:
-        return False
-    offered = exchange.offer.sdp.media[index]
-    if offered.rejected:
-        return False
-    if exchange.answer is not None:
-        return exchange.answer.sdp.media[index].port != 0
-    return exchange.we_offered or index in served
-
-
 class Bundles(NamedTuple):
     """Which sections live, and which transport carries them."""
 
@@ -78,27 +59,33 @@ class Bundles(NamedTuple):
     carrier: dict[str, str]
     """The id of the transport by mid, living sections only."""
     members: dict[str, list[str]]
-    """The mids of each transport by its id, in the order of the description."""
+    """The mids of each transport by its id, in the order of the description: one transport, or none."""
 
 
 def bundles_of(state: NegotiationState, exchange: Exchange) -> Bundles:
-    """How the sections of the offer that counts share transports."""
+    """How the sections of the offer that counts share the transport."""
     if exchange.offer is None:
         return Bundles((), {}, {})
-    undecided = exchange.answer is None and not exchange.we_offered
-    served = served_sections(exchange.offer.sdp, data_index(state)) if undecided else frozenset()
-    groups = exchange.answer.sdp if exchange.answer is not None else exchange.offer.sdp
-    alive = tuple(section_alive(exchange, index, served) for index in range(len(exchange.offer.sdp.media)))
-    living = {mid for mid, is_alive in zip(state.mids, alive, strict=True) if is_alive}
-    carrier: dict[str, str] = {}
-    members: dict[str, list[str]] = {}
-    for index, mid in enumerate(state.mids):
-        if not alive[index]:
-            continue
-        together = [other for other in bundle_of(groups, groups.media[index].mid) if other in living] or [mid]
-        carrier[mid] = together[0]
-        members.setdefault(together[0], []).append(mid)
-    return Bundles(alive, carrier, members)
+    offered = exchange.offer.sdp
+    if exchange.answer is not None:
+        carried = set(state.carried)
+        alive = tuple(mid in carried for mid in state.mids)
+    elif exchange.we_offered:
+        alive = tuple(not media.rejected for media in offered.media)
+    else:
+        served = served_sections(offered, state.mids, state.stable.carried)
+        alive = tuple(index in served for index in range(len(offered.media)))
+    living = [mid for mid, is_alive in zip(state.mids, alive, strict=True) if is_alive]
+    if not living:
+        return Bundles(alive, {}, {})
+    return Bundles(alive, dict.fromkeys(living, living[0]), {living[0]: living})
+
+
+def carrier_index(state: NegotiationState, indices: Iterable[int]) -> int:
+    """The section by which the transport of `indices` is told: one that it carried before, else the first."""
+    known = set(state.stable.carried)
+    ordered = sorted(indices)
+    return next((index for index in ordered if state.mids[index] in known), ordered[0])
 
 
 def plan_for(state: NegotiationState, *, rolled_back: bool = False) -> Plan:
@@ -107,13 +94,24 @@ def plan_for(state: NegotiationState, *, rolled_back: bool = False) -> Plan:
     if exchange.offer is None:
         return Plan(signaling_state=state.signaling_state, rolled_back=rolled_back)
     alive, carrier, members = bundles_of(state, exchange)
-    media = tuple(
-        MediaPlan(index=index, mid=mid, kind=section.kind, alive=alive[index], transport=carrier.get(mid))
-        for index, (mid, section) in enumerate(zip(state.mids, exchange.offer.sdp.media, strict=True))
-    )
+    by_mid = {one.mid: one for one in state.transceivers if one.mid is not None}
+    media = []
+    for index, (mid, section) in enumerate(zip(state.mids, exchange.offer.sdp.media, strict=True)):
+        associated = by_mid.get(mid)
+        media.append(
+            MediaPlan(
+                index=index,
+                mid=mid,
+                kind=section.kind,
+                alive=alive[index],
+                transport=carrier.get(mid),
+                transceiver=associated.handle if associated is not None else None,
+                rtp=_rtp(state, exchange, index, associated) if associated is not None and alive[index] else None,
+            )
+        )
     return Plan(
         signaling_state=state.signaling_state,
-        media=media,
+        media=tuple(media),
         transports=tuple(_transport(state, exchange, id_, tuple(mids)) for id_, mids in members.items()),
         gather=state.local is not None and bool(members),
         answered=state.signaling_state in _ANSWERED,
@@ -121,8 +119,42 @@ def plan_for(state: NegotiationState, *, rolled_back: bool = False) -> Plan:
     )
 
 
+def _rtp(state: NegotiationState, exchange: Exchange, index: int, one: Transceiver) -> RtpPlan:
+    """The plan of an RTP section that lives; while an offer is open, what was agreed before goes on."""
+    config, offer, answer = state.config, exchange.offer, exchange.answer
+    assert offer is not None  # no section without an offer
+
+    def agreed(offer: Description, answer: Description, *, we_offered: bool) -> RtpPlan:
+        sides = [Side(offer.sdp, offer.sdp.media[index]), Side(answer.sdp, answer.sdp.media[index])]
+        local, remote = sides if we_offered else reversed(sides)
+        return agreed_plan(
+            one,
+            local,
+            remote,
+            we_offered=we_offered,
+            cname=state.cname,
+            max_sources=config.max_remote_sources,
+            max_rids=config.max_receive_rids,
+        )
+
+    if answer is not None:
+        return agreed(offer, answer, we_offered=exchange.we_offered)
+    stable = state.stable
+    before = None
+    settled = exchange_of(stable)
+    if one.mid in stable.carried and settled.offer is not None and settled.answer is not None:
+        before = agreed(settled.offer, settled.answer, we_offered=settled.we_offered)
+    section = Side(offer.sdp, offer.sdp.media[index])
+    if exchange.we_offered:
+        return offered_plan(one, section, cname=state.cname, before=before)
+    if before is not None:
+        return before
+    heard = heard_plan(one, section, max_sources=config.max_remote_sources)
+    return replace(heard, sources=one.sources, encodings=one.encodings, cname=state.cname)
+
+
 def _transport(state: NegotiationState, exchange: Exchange, id_: str, mids: tuple[str, ...]) -> TransportPlan:
-    index = state.mids.index(id_)
+    index = _carrier(state, mids)
     stable = state.stable
     local_ice = _ice_at(state.local, index)
     local_before = _ice_at(stable.current_local, index) if stable is not state else None
@@ -143,11 +175,12 @@ def _transport(state: NegotiationState, exchange: Exchange, id_: str, mids: tupl
     speaks = speaker(remote.sdp, section, answer=answer)
     ice = remote_ice(remote.sdp, speaks)
     dtls = remote_dtls(remote.sdp, speaks, state.config, answer=answer)
+    members = set(mids)
     sctp = next(
         (
             remote.sdp.media[at].sctp_parameters
             for at, mid in enumerate(state.mids[: len(remote.sdp.media)])
-            if mid in mids and is_data(remote.sdp.media[at])
+            if mid in members and is_data(remote.sdp.media[at])
         ),
         None,
     )
@@ -167,6 +200,11 @@ def _transport(state: NegotiationState, exchange: Exchange, id_: str, mids: tupl
         new_dtls_association=new_association(state, remote, index),
         sctp=sctp,
     )
+
+
+def _carrier(state: NegotiationState, mids: tuple[str, ...]) -> int:
+    members = set(mids)
+    return carrier_index(state, (index for index, mid in enumerate(state.mids) if mid in members))
 
 
 def _dead(description: Description, index: int) -> bool:
@@ -254,7 +292,7 @@ def check_remote(state: NegotiationState, sdp: SessionDescription, *, answer: bo
     """
     plan = plan_for(state)
     for transport in plan.transports:
-        index = state.mids.index(transport.id)
+        index = _carrier(state, transport.mids)
         if index >= len(sdp.media) or transport.remote_ice is None:
             continue
         if answer and transport.local_ice_restart and not transport.remote_ice_restart:

@@ -9,11 +9,14 @@ Spec: RFC 9429 sections 5.8 to 5.11; RFC 9143 sections 7.3, 7.4; RFC 8839 sectio
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from ...base import Candidate, DtlsParameters, Fingerprint, IceParameters, SetupRole
 from ...errors import NegotiationError
 from ...sdp import MediaDescription, SessionDescription
-from .values import NegotiationConfig
+
+if TYPE_CHECKING:
+    from .values import NegotiationConfig
 
 _UFRAG = re.compile(r"[A-Za-z0-9+/]{4,256}\Z")
 _PWD = re.compile(r"[A-Za-z0-9+/]{22,256}\Z")
@@ -84,6 +87,18 @@ def bundle_of(sdp: SessionDescription, mid: str | None) -> tuple[str, ...]:
     if mid is None:
         return ()
     return next((bundle for bundle in sdp.bundles if mid in bundle), (mid,))
+
+
+def says(sdp: SessionDescription, media: MediaDescription, name: str) -> bool:
+    """True if an attribute of the transport holds for an RTP section: written there, or in the first of its group.
+
+    RTCP multiplexing and reduced size are of the whole bundle, so they may stand once (RFC 9143 section 7.1.3).
+    """
+    if media.has(name):
+        return True
+    group = set(bundle_of(sdp, media.mid))
+    tagged = next((one for one in sdp.media if one.mid in group and one.kind in ("audio", "video")), None)
+    return tagged is not None and tagged.has(name)
 
 
 def speaker(sdp: SessionDescription, media: MediaDescription, *, answer: bool) -> MediaDescription:

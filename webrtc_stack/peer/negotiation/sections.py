@@ -1,6 +1,6 @@
-"""Media sections as we write them: one builder for each kind, one for a rejected section.
+"""The data section as we write it, the rejected section, and what every section says of its transport.
 
-A new kind of media needs its builder here and its line in `served_sections`; the rest of negotiation knows no kinds.
+Audio and video are in `media_sections.py`.
 
 Spec: RFC 9429 sections 5.2.1, 5.3.1; RFC 8841 sections 4, 9, 10.
 """
@@ -20,7 +20,6 @@ from ...sdp import (
     MediaLine,
     RtpMap,
     SctpMap,
-    SessionDescription,
     ice_lines,
     serialize_fingerprint,
 )
@@ -59,33 +58,22 @@ def is_data(media: MediaDescription) -> bool:
     return old is not None and old.application == DATA_APPLICATION
 
 
-def served_sections(sdp: SessionDescription, preferred: int | None = None) -> frozenset[int]:
-    """The indices of the sections of a remote offer that we serve.
-
-    One data section is served: the one that is in use already (`preferred`), else the first (RFC 9429 section 5.3.1).
-    """
-    usable = [
-        index for index, media in enumerate(sdp.media) if not media.rejected and is_data(media) and media.sctp_port != 0
-    ]
-    if preferred is not None and preferred in usable:
-        return frozenset({preferred})
-    return frozenset(usable[:1])
-
-
-def data_section(own: OwnSide, *, mid: str | None, like: MediaLine | None = None) -> MediaDescription:
+def data_section(
+    own: OwnSide, *, mid: str | None, like: MediaLine | None = None, bundle_only: bool = False
+) -> MediaDescription:
     """A live data section. `like` is the `m=` line to follow: a peer that writes the old form gets the old form."""
     old_form = like is not None and like.protocol == "DTLS/SCTP" and DATA_APPLICATION not in like.formats
     port = str(own.sctp.port)
     head = MediaLine(
         kind="application",
-        port=DISCARD_PORT,
+        port=0 if bundle_only else DISCARD_PORT,
         protocol=like.protocol if like is not None else "UDP/DTLS/SCTP",
         formats=(port,) if old_form else (DATA_APPLICATION,),
     )
     lines: list[Line] = [Field("c", NO_ADDRESS)]
     if mid is not None:
         lines.append(Attribute("mid", mid))
-    lines += transport_lines(own)
+    lines += [Attribute("bundle-only")] if bundle_only else transport_lines(own)
     if old_form:
         lines.append(
             Attribute(

@@ -136,7 +136,7 @@ def add_transceiver(
         track_id = _track_id(state, handle)
     _check_msid(stream_ids, track_id)
     if sources is None:
-        sources = draw_sources(state, handle, len(layers))
+        sources = draw_sources(state, handle, len(layers), repairs=kind is MediaKind.VIDEO)
     elif len(sources) != len(layers):
         raise InvalidArgumentError(f"{len(layers)} encodings need as many sources, got {len(sources)}")
     made = Transceiver(
@@ -258,13 +258,15 @@ def with_transceiver(state: NegotiationState, changed: Transceiver) -> Negotiati
 
 
 def draw_sources(
-    state: NegotiationState, handle: TransceiverHandle, count: int, taken: Iterable[int] = ()
+    state: NegotiationState, handle: TransceiverHandle, count: int, *, repairs: bool
 ) -> tuple[SourceIds, ...]:
     """SSRCs for `count` encodings: hashed from the seed, none used by us or named in the remote description.
 
+    With `repairs` each gets one for its retransmissions.
+
     Spec: RFC 3550 section 8.1 (SSRCs are random), RFC 4588 section 5.2 (retransmissions have their own).
     """
-    used = {0, *taken}
+    used = {0}
     for one in state.transceivers:
         used.update(ssrc for ids in one.sources for ssrc in (ids.ssrc, ids.rtx_ssrc) if ssrc is not None)
     if state.remote is not None:
