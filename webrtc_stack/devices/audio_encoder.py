@@ -20,6 +20,7 @@ from ..aio import EncodedChunk, EncoderCounters, EncoderSettings
 from ..errors import DeviceError, InvalidArgumentError, InvalidStateError, NotSupportedError
 from .codec_names import AUDIO, Parameters, opus_options
 from .failures import MEDIA_FAILURES
+from .sound import SampleConverter
 
 _TOLERANCE = 0.04
 """Seconds that a source's time may differ from the count of its samples: jitter of capture, rounding of clocks."""
@@ -50,8 +51,7 @@ class AudioEncoder:
         self._frame_time = names.frame_time
         self._chunk_samples = round(self._rate * names.frame_time)
         self._bitrate = self._limited(settings.bitrate)
-        self._resampler: av.AudioResampler | None = None
-        self._source: tuple[str, str, int] | None = None
+        self._samples = SampleConverter(self._rate, self._channels)
         self._buffer = bytearray()
         self._base = 0.0
         self._position = 0
@@ -88,7 +88,7 @@ class AudioEncoder:
         began = perf_counter()
         chunks: list[EncodedChunk] = []
         self._align(frame, chunks)
-        self._buffer += self._converted(frame)
+        self._buffer += self._samples.convert(frame)
         self._cut(chunks)
         self._counters.total_encode_time += perf_counter() - began
         return chunks
@@ -102,7 +102,6 @@ class AudioEncoder:
     def close(self) -> None:
         """Frees the encoder. Idempotent."""
         self._closed = True
-        self._resampler = None
         self._buffer.clear()
 
     # --- time ------------------------------------------------------------------------------------------------------
@@ -127,23 +126,10 @@ class AudioEncoder:
 
     # --- samples ---------------------------------------------------------------------------------------------------
 
-    def _converted(self, frame: av.AudioFrame) -> bytes:
-        source = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if self._resampler is None or source != self._source:
-            self._resampler = av.AudioResampler(format="s16", layout=self._layout, rate=self._rate)
-            self._source = source
-        try:
-            made = self._resampler.resample(frame)
-        except MEDIA_FAILURES as error:
-            self._resampler = None
-            raise InvalidArgumentError(f"cannot convert samples of {' '.join(map(str, source))}: {error}") from error
-        width = _BYTES_PER_SAMPLE * self._channels
-        return b"".join(bytes(memoryview(piece.planes[0])[: piece.samples * width]) for piece in made)
-
     def _cut(self, chunks: list[EncodedChunk]) -> None:
         whole = self._chunk_samples * _BYTES_PER_SAMPLE * self._channels
         while len(self._buffer) >= whole:
-            piece = av.AudioFrame(format="s16", layout=self._layout, samples=self._chunk_samples)
+            piece = av.AudioFrame(format="s16", layout=self._samples.layout, samples=self._chunk_samples)
             piece.planes[0].update(bytes(self._buffer[:whole]))
             del self._buffer[:whole]
             piece.sample_rate = self._rate
@@ -163,10 +149,6 @@ class AudioEncoder:
 
     # --- the codec -------------------------------------------------------------------------------------------------
 
-    @property
-    def _layout(self) -> str:
-        return "stereo" if self._channels == 2 else "mono"
-
     def _limited(self, bitrate: int | None) -> int:
         limit = self._parameters.get("maxaveragebitrate", "")
         wanted = bitrate or _OPUS_BITRATE * self._channels
@@ -180,7 +162,7 @@ class AudioEncoder:
         if not isinstance(context, AudioCodecContext):
             raise NotSupportedError(f"{self._name} is no encoder for sound")
         context.sample_rate = self._rate
-        context.layout = self._layout
+        context.layout = self._samples.layout
         context.format = "s16"
         context.time_base = Fraction(1, self._rate)
         if self._is_opus:

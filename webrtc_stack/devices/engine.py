@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import av
 
 from ..aio import (
+    AudioConstraints,
+    AudioTrack,
     Decoder,
+    DeviceInfo,
     Encoder,
     EncoderSettings,
+    ScreenConstraints,
+    VideoConstraints,
+    VideoTrack,
 )
 from ..errors import InvalidArgumentError
 from ..peer import CodecParameters, MediaKind
 from .audio_encoder import AudioEncoder
+from .capture import Opener, open_input
 from .codec_names import AUDIO, VIDEO, parse_fmtp
 from .decoders import AudioDecoder, VideoDecoder
+from .enumerate import System, list_devices
+from .opening import open_camera, open_display, open_microphone
 from .pictures import black_like
 from .sound import silence
 from .video_encoder import VideoEncoder, has_codec
 
 
 class Engine:
-    """Implements `aio.MediaEngine`. Stateless: one may serve any number of clients."""
+    """Implements `aio.MediaEngine`. Stateless: one may serve any number of clients.
+
+    `system` says where devices are looked for, `opener` opens them; both are for tests and unusual sources.
+    """
+
+    def __init__(self, *, system: System | None = None, opener: Opener = open_input) -> None:
+        self._system = system or System()
+        self._opener = opener
 
     def encoder(self, codec: CodecParameters, settings: EncoderSettings) -> Encoder:
         """Errors: `NotSupportedError`; `DeviceError` for an implementation asked for by name that cannot be opened."""
@@ -58,6 +76,25 @@ class Engine:
         made = silence(frame.samples, frame.sample_rate, frame.layout.name)
         made.pts, made.time_base = frame.pts, frame.time_base
         return made
+
+    async def open_audio(self, constraints: AudioConstraints) -> AudioTrack:
+        """A microphone.
+
+        Errors: `DeviceNotFound`, `OverconstrainedError`, `PermissionDenied`, `DeviceBusy`, `DeviceError`.
+        """
+        return await open_microphone(constraints, self._system, self._opener)
+
+    async def open_video(self, constraints: VideoConstraints) -> VideoTrack:
+        """A camera. Errors: as `open_audio`."""
+        return await open_camera(constraints, self._system, self._opener)
+
+    async def open_screen(self, constraints: ScreenConstraints) -> VideoTrack:
+        """A screen. Errors: as `open_audio`."""
+        return await open_display(constraints, self._system, self._opener)
+
+    async def devices(self) -> Sequence[DeviceInfo]:
+        """Every camera, microphone and screen that is there."""
+        return [device.info for device in await asyncio.to_thread(list_devices, self._system)]
 
 
 def engine() -> Engine:

@@ -14,6 +14,7 @@ from fractions import Fraction
 import av
 
 from ..errors import InvalidArgumentError
+from .failures import MEDIA_FAILURES
 
 _LONGEST = 8192
 """Samples that are looked at: 0.17 s at 48 kHz, a resolution of some 6 Hz before interpolation."""
@@ -67,6 +68,33 @@ def silence(samples: int, sample_rate: int, layout: str = "mono") -> av.AudioFra
         plane.update(bytes(plane.buffer_size))
     frame.sample_rate = sample_rate
     return frame
+
+
+class SampleConverter:
+    """Brings frames of any form to s16, interleaved, of one rate and number of channels."""
+
+    def __init__(self, sample_rate: int, channels: int) -> None:
+        self._rate, self._channels = sample_rate, channels
+        self.layout = "stereo" if channels == 2 else "mono"
+        self._resampler: av.AudioResampler | None = None
+        self._source: tuple[str, str, int] | None = None
+
+    @property
+    def octets_per_second(self) -> int:
+        return 2 * self._channels * self._rate
+
+    def convert(self, frame: av.AudioFrame) -> bytes:
+        """The samples that are ready; a few may come with the next frame. Errors: `InvalidArgumentError`."""
+        source = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._resampler is None or source != self._source:
+            self._resampler = av.AudioResampler(format="s16", layout=self.layout, rate=self._rate)
+            self._source = source
+        try:
+            made = self._resampler.resample(frame)
+        except MEDIA_FAILURES as error:
+            self._resampler = None
+            raise InvalidArgumentError(f"cannot convert samples of {' '.join(map(str, source))}: {error}") from error
+        return b"".join(bytes(memoryview(piece.planes[0])[: piece.samples * 2 * self._channels]) for piece in made)
 
 
 _FORMATS = {"u8": "B", "s16": "h", "s32": "i", "flt": "f", "dbl": "d"}

@@ -21,6 +21,8 @@ from ..aio import AudioTrack, MediaTrack, VideoTrack
 from .picture import TestPicture
 from .sound import Sine
 
+LEAD = 0.02
+"""Seconds until the first frame, so that whoever made a track can begin to read it."""
 _LATE = 0.5
 """Seconds a source of sound may lag before it gives up catching up: a suspended machine, not a busy one."""
 
@@ -66,7 +68,8 @@ def keep_pace(track: MediaTrack, interval: float, write: Callable[[int], None], 
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
-        start, number = loop.time(), 0
+        start, number = loop.time() + LEAD, 0
+        await asyncio.sleep(LEAD)
         while not track.ended:
             write(number)
             number += 1

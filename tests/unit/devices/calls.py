@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 from webrtc_stack.aio import EncodedChunk
@@ -68,3 +70,27 @@ class Wire:
             Received(f.data, self.parameters, f.timestamp, f.timestamp / rate, f.keyframe, f.follows_loss, f.facts)
             for f in frames
         ]
+
+
+class Source:
+    """Encoded frames for a recorder, as a receiver gives them: by any number of readers, with key frames asked for."""
+
+    def __init__(self, kind: str, parameters: CodecParameters | None) -> None:
+        self.kind, self.label = kind, f"a source of {kind}"
+        self.codec = parameters.codec if parameters is not None else None
+        self.codec_of_frames: CodecParameters | None = None
+        self.keyframes_asked = 0
+        self._frames: asyncio.Queue[Any] = asyncio.Queue()
+
+    def write(self, chunk: EncodedChunk) -> None:
+        self._frames.put_nowait(chunk if self.codec_of_frames is None else received(chunk, self.codec_of_frames))
+
+    def end(self) -> None:
+        self._frames.put_nowait(None)
+
+    async def encoded_frames(self) -> AsyncIterator[Any]:
+        while (frame := await self._frames.get()) is not None:
+            yield frame
+
+    def request_keyframe(self) -> None:
+        self.keyframes_asked += 1
