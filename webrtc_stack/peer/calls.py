@@ -190,7 +190,8 @@ class Calls(MachineBase[Any]):
         now = self._advance(now)
         self._check_open()
         self._state = negotiation.update_transceiver(self._state, handle, encodings=tuple(encodings))
-        self.media.set_encodings(handle, tuple(encodings), now)
+        if handle in self._configured:
+            self.media.set_encodings(handle, tuple(encodings), now)
 
     def stop_transceiver(self, handle: TransceiverHandle, now: Instant) -> None:
         """Ends it for good: sending ends now, the section with the next negotiation. Idempotent."""
@@ -247,11 +248,23 @@ class Calls(MachineBase[Any]):
             if handle not in present:
                 self._emit(TransceiverRemoved(handle))
 
+    def _is_served(self, handle: TransceiverHandle) -> bool:
+        """False for a transceiver that is not negotiated yet, or stopped: senders race with negotiation.
+
+        Errors: `InvalidAccessError` for a handle that never was one.
+        """
+        if handle in self._configured:
+            return True
+        if not 0 <= handle < self._state.next_handle:
+            self._find(handle)
+        return False
+
     # --- media ------------------------------------------------------------------------------------------------------
 
     def send_frame(self, handle: TransceiverHandle, frame: OutgoingFrame, now: Instant, rid: str | None = None) -> bool:
         """Sends one encoded frame. Returns: False where it was dropped, because nothing may be sent now."""
-        return self.media.send_frame(handle, frame, self._advance(now), rid)
+        now = self._advance(now)
+        return self._is_served(handle) and self.media.send_frame(handle, frame, now, rid)
 
     def send_packets(
         self, handle: TransceiverHandle, packets: Sequence[RtpPacket], now: Instant, rid: str | None = None
@@ -260,21 +273,29 @@ class Calls(MachineBase[Any]):
 
         Returns: how many were taken.
         """
-        return self.media.send_packets(handle, packets, self._advance(now), rid)
+        now = self._advance(now)
+        return self.media.send_packets(handle, packets, now, rid) if self._is_served(handle) else 0
 
     def request_keyframe(self, handle: TransceiverHandle, now: Instant, rid: str | None = None) -> None:
-        """Asks the peer for a key frame, once a round trip at most."""
-        self.media.request_keyframe(handle, self._advance(now), rid)
+        """Asks the peer for a key frame, once a round trip at most; where nothing comes there is nothing to ask."""
+        now = self._advance(now)
+        if self._is_served(handle):
+            self.media.request_keyframe(handle, now, rid)
 
     def insert_dtmf(
         self, handle: TransceiverHandle, tones: str, now: Instant, *, duration: float = 0.1, gap: float = 0.07
     ) -> None:
         """Replaces the tones that wait to be sent. Errors: `InvalidStateError` where none can be sent."""
-        self.media.insert_dtmf(handle, tones, self._advance(now), duration=duration, gap=gap)
+        now = self._advance(now)
+        if not self._is_served(handle):
+            raise InvalidStateError("nothing is negotiated for this transceiver, so no tone can be sent yet")
+        self.media.insert_dtmf(handle, tones, now, duration=duration, gap=gap)
 
     def cancel_dtmf(self, handle: TransceiverHandle, now: Instant) -> None:
         """Forgets the tones that wait; the one being sent ends."""
-        self.media.cancel_dtmf(handle, self._advance(now))
+        now = self._advance(now)
+        if self._is_served(handle):
+            self.media.cancel_dtmf(handle, now)
 
     def set_delivery(
         self,
