@@ -50,13 +50,14 @@ async def two_peers(
     *,
     config: rtc.ClientConfig | None = None,
     answerer_config: rtc.ClientConfig | None = None,
+    engine: rtc.MediaEngine | None = None,
 ) -> AsyncIterator[tuple[rtc.PeerConnection, rtc.PeerConnection]]:
-    """Two connections on two hosts of `net` (made here unless there are some)."""
+    """Two connections on two hosts of `net` (made here unless there are some), with one media engine if any."""
     while len(net.hosts) < 2:
         net.host(f"10.0.0.{len(net.hosts) + 1}")
     async with (
-        rtc.Client(config, runtime=net.hosts[0]) as left,
-        rtc.Client(answerer_config or config, runtime=net.hosts[1]) as right,
+        rtc.Client(config, runtime=net.hosts[0], engine=engine) as left,
+        rtc.Client(answerer_config or config, runtime=net.hosts[1], engine=engine) as right,
     ):
         yield left.create_peer_connection(), right.create_peer_connection()
 

@@ -22,6 +22,8 @@ from .constraints import (
     constraint_of,
 )
 from .data_channel import DataChannel, DataChannelState
+from .dtmf import DtmfSender, DtmfTone
+from .encoded_track import EncodedFrameLike, EncodedTrack
 from .engine import (
     DecodableFrame,
     Decoder,
@@ -35,10 +37,25 @@ from .engine import (
     media_time_of,
 )
 from .observable import Observable
+from .parameters import HeaderExtensionParameters, ReceiveParameters, RtpParameters, SendParameters
 from .peer_connection import PeerConnection
+from .perfect_negotiator import PerfectNegotiator, SignalingChannel, SignalingMessage
+from .receiver import Receiver
+from .remote_track import RemoteTrack
+from .sender import KeyframeRequest, Sender
 from .stream import EventStream
 from .subscription import Broadcast, Subscription
-from .tracks import AudioTrack, MediaTrack, TrackState, VideoTrack, new_id
+from .track_events import (
+    SendingStopped,
+    TrackAdded,
+    TrackEnded,
+    TrackEvent,
+    TrackMuted,
+    TrackRemoved,
+    TrackUnmuted,
+)
+from .tracks import AudioTrack, MediaTrack, RawTrack, TrackState, VideoTrack, new_id
+from .transceiver import Transceiver
 
 __all__ = [
     "AudioConstraints",
@@ -61,19 +78,43 @@ __all__ = [
     "DecoderCounters",
     "DeviceInfo",
     "DeviceKind",
+    "DtmfSender",
+    "DtmfTone",
     "EncodedChunk",
+    "EncodedFrameLike",
+    "EncodedTrack",
     "Encoder",
     "EncoderCounters",
     "EncoderSettings",
     "EventStream",
     "FacingMode",
+    "HeaderExtensionParameters",
+    "KeyframeRequest",
     "MediaEngine",
     "MediaTrack",
     "Observable",
     "PeerConnection",
+    "PerfectNegotiator",
+    "RawTrack",
+    "ReceiveParameters",
+    "Receiver",
+    "RemoteTrack",
+    "RtpParameters",
     "ScreenConstraints",
+    "SendParameters",
+    "Sender",
+    "SendingStopped",
+    "SignalingChannel",
+    "SignalingMessage",
     "Subscription",
+    "TrackAdded",
+    "TrackEnded",
+    "TrackEvent",
+    "TrackMuted",
+    "TrackRemoved",
     "TrackState",
+    "TrackUnmuted",
+    "Transceiver",
     "VideoConstraints",
     "VideoTrack",
     "constraint_of",

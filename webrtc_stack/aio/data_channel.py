@@ -19,7 +19,7 @@ from .observable import Observable
 
 if TYPE_CHECKING:
     from ..peer import ChannelHandle
-    from .peer_connection import PeerConnection
+    from .channel_api import ChannelApi
 
 HIGH_WATER_BYTES = 1024 * 1024
 """`send` waits while more than this is buffered: enough for a full window at 100 Mbit/s and 80 ms."""
@@ -42,7 +42,7 @@ class DataChannel:
 
     def __init__(
         self,
-        connection: PeerConnection,
+        connection: ChannelApi,
         handle: ChannelHandle,
         *,
         label: str,

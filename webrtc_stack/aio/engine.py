@@ -10,9 +10,9 @@ Encoders and decoders are called from one thread at a time, not always the same 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from ..errors import InvalidArgumentError, NotSupportedError
 from ..peer import CodecParameters
@@ -98,6 +98,23 @@ class DecoderCounters:
     frame_height: int = 0
     concealed_samples: int = 0
     concealment_events: int = 0
+
+
+C = TypeVar("C", EncoderCounters, DecoderCounters)
+
+
+def summed(one: C, other: C) -> C:
+    """Totals over two codecs that worked one after the other; of sizes the later one's."""
+    members: dict[str, Any] = {}
+    for member in fields(one):
+        first, second = getattr(one, member.name), getattr(other, member.name)
+        if member.name in ("frame_width", "frame_height"):
+            members[member.name] = second or first
+        elif first is None or second is None:
+            members[member.name] = second if first is None else first
+        else:
+            members[member.name] = first + second
+    return type(one)(**members)
 
 
 class Encoder(Protocol):

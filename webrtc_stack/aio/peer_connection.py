@@ -1,33 +1,20 @@
 """A peer connection for asyncio: a `PeerCore`, a driver, and awaitable views on both.
 
 Spec: W3C webrtc-pc section 4.4 (RTCPeerConnection), in snake_case. There is no logic of the protocol here: commands
-go down with the runtime's time, events come up and become observables and streams. `core` stays reachable.
-
-Left out so far: tracks and transceivers, `get_stats` in the W3C schema (`snapshot()` tells the facts meanwhile).
+go down with the runtime's time, events come up and become observables and streams. `core` stays reachable. What it
+is for data channels is in `channel_api`, for tracks and statistics in `media_api`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from ..base import SYSTEM_ENTROPY
-from ..datachannel import (
-    BufferedAmountLow as CoreBufferedAmountLow,
-)
-from ..datachannel import (
-    ChannelAnnounced,
-    ChannelClosed,
-    ChannelClosing,
-    ChannelHandle,
-    ChannelOpened,
-    MessageReceived,
-    Priority,
-    SendBufferMoved,
-)
-from ..errors import InvalidArgumentError
+from ..datachannel import MessageReceived
 from ..io import AddressPolicy, AsyncioRuntime, Driver, Runtime
 from ..peer import (
     ConnectionState,
@@ -44,27 +31,16 @@ from ..peer import (
     SessionDescription,
     SignalingStateChanged,
 )
-from .channel_events import (
-    BufferedAmountLow,
-    ChannelEventHub,
-    DataChannelAnnounced,
-    DataChannelClosed,
-    DataChannelClosing,
-    DataChannelEvent,
-    DataChannelOpened,
-)
+from .channel_api import CHANNEL_HANDLERS, ChannelApi
 from .config import ClientConfig
-from .data_channel import DataChannel, DataChannelState
+from .media import MEDIA_HANDLERS, MediaHub
+from .media_api import MediaApi
 from .observable import Observable
+from .resources import MediaResources
 from .stream import EventStream
 
-MAX_UNCLAIMED_CHANNELS = 1024
-"""Channels of the peer that nobody has taken from `data_channels()`; one more is closed at once."""
 
-_PRIORITIES = [priority.value for priority in Priority]
-
-
-class PeerConnection:
+class PeerConnection(ChannelApi, MediaApi):
     """One connection to one peer. Make it inside a running event loop, or give it a runtime (`sim.Host`).
 
     Use it as an async context manager: leaving the block closes it, in bounded time.
@@ -77,6 +53,7 @@ class PeerConnection:
         runtime: Runtime | None = None,
         on_closed: Callable[[PeerConnection], None] | None = None,
         on_failure: Callable[[Exception], None] | None = None,
+        media: MediaResources | None = None,
     ) -> None:
         self.config = config if config is not None else ClientConfig()
         self._own_runtime: AsyncioRuntime | None = None
@@ -102,10 +79,19 @@ class PeerConnection:
         """What STUN servers could not do, in order; one entry a server and generation."""
         self._on_closed = on_closed
         self._on_failure = on_failure
-        self._channels: dict[ChannelHandle, DataChannel] = {}
-        self._incoming = EventStream[DataChannel]()
-        self._hub = ChannelEventHub()
+        self._begin_channels()
+        self._own_resources = MediaResources() if media is None else None
+        self._media = MediaHub(
+            self.core,
+            media or self._own_resources or MediaResources(),
+            now=self.runtime.time,
+            wake=self.wake,
+            entropy=entropy,
+            on_failure=on_failure,
+        )
         self._candidates = EventStream[IceCandidate]()
+        self._trickle = EventStream[IceCandidate]()
+        self._last_candidate = IceCandidate(candidate="", sdp_mid=None, sdp_m_line_index=0)
         self._negotiation = EventStream[None]()
         self._closed: asyncio.Event = asyncio.Event()
         self._driver = Driver(
@@ -171,6 +157,11 @@ class PeerConnection:
         """
         return self._candidates
 
+    def trickled_candidates(self) -> AsyncIterator[IceCandidate]:
+        """Local candidates of every generation as they are found, an empty one where a generation has no more; ends
+        with the connection. For signalling that outlives ICE restarts."""
+        return self._trickle
+
     async def wait_gathering_complete(self, *, timeout: float | None = None) -> None:
         """Waits for the last candidate: what signalling without trickle needs before it sends the description."""
         await self.ice_gathering_state.wait_for("complete", timeout=timeout)
@@ -183,59 +174,6 @@ class PeerConnection:
     def negotiation_needed(self) -> AsyncIterator[None]:
         """Yields whenever a new offer is due; coalesced, and never missed by a late reader."""
         return self._negotiation
-
-    # --- data channels ----------------------------------------------------------------------------------------------
-
-    def create_data_channel(
-        self,
-        label: str,
-        *,
-        ordered: bool = True,
-        max_packet_life_time: int | None = None,
-        max_retransmits: int | None = None,
-        protocol: str = "",
-        negotiated: bool = False,
-        id: int | None = None,
-        priority: Priority | str = Priority.LOW,
-    ) -> DataChannel:
-        """Opens a channel, now or as soon as the connection stands. Errors: `UsageError` kinds, `TooManyStreams`."""
-        if priority not in _PRIORITIES:
-            raise InvalidArgumentError(f"priority is one of {', '.join(_PRIORITIES)}, got {priority!r}")
-        priority = Priority(priority)
-        handle = self.core.create_data_channel(
-            label,
-            self.runtime.time(),
-            ordered=ordered,
-            max_packet_life_time=max_packet_life_time,
-            max_retransmits=max_retransmits,
-            protocol=protocol,
-            negotiated=negotiated,
-            id=id,
-            priority=priority,
-        )
-        channel = DataChannel(
-            self,
-            handle,
-            label=label,
-            protocol=protocol,
-            ordered=ordered,
-            max_packet_life_time=max_packet_life_time,
-            max_retransmits=max_retransmits,
-            negotiated=negotiated,
-            priority=priority,
-            id=id,
-        )
-        self._channels[handle] = channel
-        self._driver.wake()
-        return channel
-
-    def data_channels(self) -> AsyncIterator[DataChannel]:
-        """The channels that the peer opens, from the first on; ends when the connection does."""
-        return self._incoming
-
-    def data_channel_events(self) -> AsyncIterator[DataChannelEvent]:
-        """Everything that happens to any channel; begins with how the present ones stand."""
-        return self._hub.follow(list(self._channels.values()))
 
     # --- facts ------------------------------------------------------------------------------------------------------
 
@@ -261,6 +199,10 @@ class PeerConnection:
             self.config.trace.event(self.runtime.time(), "close_timed_out")
         finally:
             self._finish("closed")
+            if not await self._media.close(self.config.close_timeout):
+                self.config.trace.event(self.runtime.time(), "media_tasks_linger")
+            if self._own_resources is not None:
+                self._own_resources.close()
             if self._own_runtime is not None:
                 await self._own_runtime.aclose()
 
@@ -278,9 +220,8 @@ class PeerConnection:
         if self._closed.is_set() and self._incoming.ended:
             return
         self._closed.set()
-        for channel in list(self._channels.values()):
-            channel._set_state(DataChannelState.CLOSED)
-        self._channels.clear()
+        self._media.finish(reason)
+        self._finish_channels()
         self.signaling_state.set("closed")
         self.ice_connection_state.set("closed")
         self.connection_state.set(ConnectionState.CLOSED, reason)
@@ -291,29 +232,11 @@ class PeerConnection:
             self.ice_gathering_state,
         ):
             observable.end(reason)
-        self._incoming.end()
-        self._hub.end()
         self._candidates.end()
+        self._trickle.end()
         self._negotiation.end()
         if self._on_closed is not None:
             self._on_closed(self)
-
-    # --- called by channels -----------------------------------------------------------------------------------------
-
-    def _send(self, handle: ChannelHandle, data: str | bytes | bytearray | memoryview) -> None:
-        self.core.send(handle, data, self.runtime.time())
-        self._driver.wake()
-
-    def _consumed(self, handle: ChannelHandle, size: int) -> None:
-        self.core.message_consumed(handle, size, self.runtime.time())
-        if self.core.next_timeout() <= self.runtime.time():
-            self._driver.wake()  # the window has opened enough to tell the peer
-
-    def _close_channel(self, handle: ChannelHandle) -> None:
-        if handle in self._channels:
-            self.core.discard_unread(handle, self.runtime.time())
-            self.core.close_channel(handle, self.runtime.time())
-            self._driver.wake()
 
     # --- events -----------------------------------------------------------------------------------------------------
 
@@ -325,69 +248,29 @@ class PeerConnection:
                 if channel is not None:
                     channel._deliver(event.data, event.size)
                 continue
-            handler = _HANDLERS.get(kind)
-            if handler is None:
-                continue
+            handler, media = _HANDLERS.get(kind), MEDIA_HANDLERS.get(kind)
             try:
-                handler(self, event)
+                if handler is not None:
+                    handler(self, event)
+                elif media is not None:
+                    media(self._media, event)
             except Exception as error:
                 if self._on_failure is None:
                     raise
                 self._on_failure(error)
 
-    def _channel_announced(self, event: ChannelAnnounced) -> None:
-        channel = DataChannel(
-            self,
-            event.handle,
-            label=event.label,
-            protocol=event.protocol,
-            ordered=event.ordered,
-            max_packet_life_time=event.max_packet_life_time,
-            max_retransmits=event.max_retransmits,
-            negotiated=False,
-            priority=Priority.from_wire(event.priority),
-            id=event.id,
-        )
-        self._channels[event.handle] = channel
-        self._hub.put(DataChannelAnnounced(channel))
-        if len(self._incoming) >= MAX_UNCLAIMED_CHANNELS:
-            self.config.trace.event(self.runtime.time(), "channel_refused", label=event.label, reason="unclaimed")
-            self._close_channel(event.handle)
-            return
-        self._incoming.put(channel)
-
-    def _channel_opened(self, event: ChannelOpened) -> None:
-        channel = self._channels.get(event.handle)
-        if channel is not None:
-            channel.id = event.id
-            channel._set_state(DataChannelState.OPEN)
-            self._hub.put(DataChannelOpened(channel))
-
-    def _channel_closing(self, event: ChannelClosing) -> None:
-        channel = self._channels.get(event.handle)
-        if channel is not None:
-            channel._set_state(DataChannelState.CLOSING)
-            self._hub.put(DataChannelClosing(channel))
-
-    def _channel_closed(self, event: ChannelClosed) -> None:
-        channel = self._channels.pop(event.handle, None)
-        if channel is not None:
-            channel._set_state(DataChannelState.CLOSED, event.error)
-            self._hub.put(DataChannelClosed(channel, event.error))
-
-    def _buffered_amount_low(self, event: CoreBufferedAmountLow) -> None:
-        channel = self._channels.get(event.handle)
-        if channel is not None:
-            self._hub.put(BufferedAmountLow(channel))
-
-    def _send_buffer_moved(self, event: SendBufferMoved) -> None:
-        for channel in self._channels.values():
-            channel._wake_writers()
+    def _connection_state_changed(self, event: ConnectionStateChanged) -> None:
+        self.connection_state.set(event.state, event.reason)
+        if event.state is ConnectionState.CONNECTED:
+            self._media.connected()
 
     def _candidate_gathered(self, event: IceCandidateGathered) -> None:
         if event.candidate is None:
             self._candidates.end()
+            self._trickle.put(replace(self._last_candidate, candidate=""))
             return
+        self._last_candidate = event.candidate
+        self._trickle.put(event.candidate)
         if self._candidates.ended:  # the first of a new generation
             self._candidates = EventStream()
         self._candidates.put(event.candidate)
@@ -402,17 +285,12 @@ class PeerConnection:
 
 _HANDLERS: dict[type, Callable[[PeerConnection, Any], None]] = {
     SignalingStateChanged: lambda pc, event: pc.signaling_state.set(event.state),
-    ConnectionStateChanged: lambda pc, event: pc.connection_state.set(event.state, event.reason),
+    ConnectionStateChanged: PeerConnection._connection_state_changed,
     IceConnectionStateChanged: lambda pc, event: pc.ice_connection_state.set(event.state),
     IceGatheringStateChanged: lambda pc, event: pc.ice_gathering_state.set(event.state),
     IceCandidateErrored: lambda pc, event: pc.ice_candidate_errors.append(event),
     IceCandidateGathered: PeerConnection._candidate_gathered,
     NegotiationNeeded: PeerConnection._negotiation_needed,
-    ChannelAnnounced: PeerConnection._channel_announced,
-    ChannelOpened: PeerConnection._channel_opened,
-    ChannelClosing: PeerConnection._channel_closing,
-    ChannelClosed: PeerConnection._channel_closed,
-    CoreBufferedAmountLow: PeerConnection._buffered_amount_low,
-    SendBufferMoved: PeerConnection._send_buffer_moved,
+    **CHANNEL_HANDLERS,
     PeerClosed: PeerConnection._peer_closed,
 }

@@ -151,6 +151,8 @@ class RawTrack(MediaTrack, Generic[F]):
         self._broadcast = Broadcast[F]()
         self._black_at = float("-inf")
         self._frame: F | None = None
+        self._last_time: float | None = None
+        self._interval: float | None = None
         self.frames_written = 0
 
     def write(self, frame: F) -> None:
@@ -163,6 +165,7 @@ class RawTrack(MediaTrack, Generic[F]):
         media_time = media_time_of(frame)
         self.frames_written += 1
         self._frame = frame
+        self._measure(media_time)
         if not self._enabled:
             if self.kind is MediaKind.VIDEO:
                 if self._black_at <= media_time < self._black_at + BLACK_INTERVAL:
@@ -176,6 +179,17 @@ class RawTrack(MediaTrack, Generic[F]):
     def frames(self, *, limit: int | None = None) -> Subscription[F]:
         """An own queue of frames from now on, at most `limit` of them; ends when the track does."""
         return self._broadcast.subscribe(_QUEUES[self.kind] if limit is None else limit)
+
+    @property
+    def frames_per_second(self) -> float | None:
+        """Of the last second or so, by media time; None before there are two frames."""
+        return 1.0 / self._interval if self._interval else None
+
+    def _measure(self, media_time: float) -> None:
+        last, self._last_time = self._last_time, media_time
+        if last is not None and 0 < media_time - last < 5:
+            interval, step = self._interval, media_time - last
+            self._interval = step if interval is None else interval + (step - interval) * min(step, 1.0)
 
     @property
     def consumers(self) -> int:

@@ -22,7 +22,21 @@ from .events import (
     TransceiverChanged,
     TransceiverRemoved,
 )
-from .negotiation import SdpType, SignalingState
+from .media import (
+    BitrateSuggested,
+    FramesReceived,
+    KeyframeRequested,
+    Muted,
+    OutgoingFrame,
+    PacketsReceived,
+    ReceivedFrame,
+    SourceEnded,
+    SourceStarted,
+    ToneReceived,
+    ToneSent,
+    Unmuted,
+)
+from .negotiation import RtpCapabilities, RtpPlan, SdpType, SignalingState, capabilities
 from .parameters import (
     Codec,
     CodecParameters,
@@ -42,6 +56,7 @@ from .snapshot import (
 from .transport import DtlsState
 
 __all__ = [
+    "BitrateSuggested",
     "BundlePolicy",
     "ChannelHandle",
     "ChannelSnapshot",
@@ -52,6 +67,7 @@ __all__ = [
     "DtlsSnapshot",
     "DtlsState",
     "Encoding",
+    "FramesReceived",
     "HeaderExtension",
     "IceCandidate",
     "IceCandidateErrored",
@@ -61,20 +77,31 @@ __all__ = [
     "IceServer",
     "IceSnapshot",
     "IceTransportPolicy",
+    "KeyframeRequested",
     "MediaKind",
+    "Muted",
     "NegotiationNeeded",
+    "OutgoingFrame",
+    "PacketsReceived",
     "PairSnapshot",
     "PeerClosed",
     "PeerConfig",
     "PeerCore",
     "PeerSnapshot",
+    "ReceivedFrame",
     "RtcpMuxPolicy",
+    "RtpCapabilities",
+    "RtpPlan",
     "SdpType",
     "SelectedPairChanged",
     "SessionDescription",
     "SignalingState",
     "SignalingStateChanged",
+    "SourceEnded",
     "SourceIds",
+    "SourceStarted",
+    "ToneReceived",
+    "ToneSent",
     "TrackAdded",
     "TrackRemoved",
     "TransceiverAdded",
@@ -83,4 +110,6 @@ __all__ = [
     "TransceiverRemoved",
     "TransceiverView",
     "TransportCounters",
+    "Unmuted",
+    "capabilities",
 ]

@@ -1,0 +1,57 @@
+"""Work that must not hold up the event loop: encoding and decoding, in a few threads of the client.
+
+A stream awaits each call before it makes the next, so its order is kept, and at most one thread is inside a codec. A
+loop without threads (a simulation) does the work in place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar, TypeVarTuple
+
+from ..errors import NotSupportedError
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+MAX_WORKERS = 8
+"""Threads at most; FFmpeg's encoders bring their own besides."""
+
+
+class Offload:
+    """A small pool of threads, made when first needed."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        self._workers = workers or min(MAX_WORKERS, (os.cpu_count() or 1) + 2)
+        self._pool: ThreadPoolExecutor | None = None
+        self._inline = False
+
+    async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Calls `function` in a thread. A cancelled caller still waits for it to return: codecs cannot be interrupted,
+        and nobody may close one that is at work."""
+        if self._inline:
+            return function(*args)
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="webrtc-codec")
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
+        except NotSupportedError:
+            self._inline = True
+            return function(*args)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            if not future.done():
+                await asyncio.wait([future])
+            if not future.cancelled():
+                future.exception()  # seen, so that nobody logs it as lost
+            raise
+
+    def close(self) -> None:
+        """Ends the threads. Those at work finish what they do, in their own time. Idempotent."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None

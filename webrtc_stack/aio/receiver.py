@@ -1,0 +1,218 @@
+"""A receiver: what the peer sends in one section, at three levels.
+
+    async for frame in receiver.track.frames(): ...          # decoded (extra `media`)
+    async for frame in receiver.encoded_frames(): ...        # encoded, with their facts
+    async for packet in receiver.rtp_packets(): ...          # RTP, retransmissions unwrapped
+
+Every reader has an own bounded queue. A slow reader of encoded video loses all up to the next key frame, which is asked
+for; one of audio or packets loses the oldest; `dropped` counts. What nobody reads is not worked on.
+
+While `track.frames()` of audio is read, all frames of the section come by playout: at the jitter buffer's time.
+
+Spec: W3C webrtc-pc section 5.3 (RTCRtpReceiver). `encoded_frames`, `rtp_packets`, `relay`, `dtmf` are ours. Left out:
+contributing sources, `jitterBufferTarget`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..peer import Codec, MediaKind, ReceivedFrame, RtpCapabilities, TransceiverHandle, capabilities
+from ..rtp import RtpPacket
+from .dtmf import UNREAD_TONES, DtmfTone
+from .encoded_track import AUDIO_QUEUE, VIDEO_QUEUE, EncodedTrack
+from .parameters import ReceiveParameters, extension_parameters, is_media
+from .relay import Relay
+from .remote_track import RemoteTrack, frame_queue
+from .subscription import Broadcast, Subscription
+
+if TYPE_CHECKING:
+    from ..peer import stats as w3c
+    from .media import MediaHub
+
+PACKET_QUEUE = 1024
+"""RTP packets: a second at 10 Mbit/s."""
+
+
+class Receiver:
+    """The receiving half of a transceiver."""
+
+    def __init__(self, hub: MediaHub, handle: TransceiverHandle, kind: MediaKind, track_id: str = "") -> None:
+        self._hub = hub
+        self._handle = handle
+        self.kind = kind
+        self.decoded_rid: str | None = None
+        """Of a simulcast, the layer that `track.frames()` decodes; None: the first that comes."""
+        self._frames: dict[str | None, Broadcast[ReceivedFrame]] = {}
+        self._packets: dict[str | None, Broadcast[RtpPacket]] = {}
+        self._playout = Broadcast[ReceivedFrame]()
+        self._tones = Broadcast[DtmfTone]()
+        self._relays: dict[str | None, Relay] = {}
+        self._delivery = (False, False, False)
+        self._first_rid: str | None = None
+        self.streams: tuple[str, ...] = ()
+        """The ids of the media streams that the peer says the track belongs to."""
+        self.announced = False
+        """Whether the peer has ever said that it sends a track here."""
+        self.track = RemoteTrack(self, track_id)
+
+    def __repr__(self) -> str:
+        return f"Receiver({self.kind}, {self.track!r})"
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def encoded_frames(self, rid: str | None = None, *, limit: int | None = None) -> Subscription[ReceivedFrame]:
+        """Whole frames as they are complete, of one layer, or of all; video begins with a key frame."""
+        if limit is None:
+            limit = VIDEO_QUEUE if self.kind is MediaKind.VIDEO else AUDIO_QUEUE
+        hub = self._frames.setdefault(rid, Broadcast())
+        subscription = hub.subscribe(limit, lambda hub, limit: frame_queue(hub, limit, self, rid))
+        self._end_if_over(subscription)
+        self._review()
+        self._want_keyframe(rid)
+        return subscription
+
+    def rtp_packets(self, rid: str | None = None, *, limit: int = PACKET_QUEUE) -> Subscription[RtpPacket]:
+        """RTP packets in the order of their arrival, of one layer, or of all; begins with a key frame of video soon."""
+        subscription = self._packets.setdefault(rid, Broadcast()).subscribe(limit)
+        self._end_if_over(subscription)
+        self._review()
+        self._want_keyframe(rid)
+        return subscription
+
+    def relay(self, rid: str | None = None) -> EncodedTrack:
+        """A track that forwards what comes, as it is, to any number of senders; their key frame requests are merged.
+
+        The same track for every call with this layer. Without a layer, of a simulcast the first that comes.
+        """
+        relay = self._relays.get(rid)
+        if relay is None:
+            relay = self._relays[rid] = Relay(self, rid)
+            if self.track.ended:
+                relay.track.end(self.track.end_reason)
+        return relay.track
+
+    def dtmf(self) -> Subscription[DtmfTone]:
+        """The keys that the peer presses, each when it is released."""
+        subscription = self._tones.subscribe(UNREAD_TONES)
+        self._end_if_over(subscription)
+        return subscription
+
+    def request_keyframe(self, rid: str | None = None) -> None:
+        """Asks the peer for a key frame; requests are merged and rate-limited below. Nothing for audio."""
+        if self.kind is MediaKind.VIDEO and self._hub.may_receive(self._handle):
+            self._hub.core.request_keyframe(self._handle, self._hub.now(), rid=rid)
+            self._hub.wake()
+
+    @property
+    def rids(self) -> tuple[str, ...]:
+        """The simulcast layers that the peer may send; empty without simulcast."""
+        plan = self._hub.view(self._handle).plan
+        return () if plan is None else plan.receive_rids
+
+    # --- parameters -------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def get_capabilities(kind: MediaKind | str) -> RtpCapabilities:
+        """What this stack can receive of a kind."""
+        return capabilities(kind)
+
+    def get_parameters(self) -> ReceiveParameters:
+        """What was negotiated so far."""
+        plan = self._hub.view(self._handle).plan
+        if plan is None:
+            return ReceiveParameters()
+        return ReceiveParameters(
+            codecs=plan.receive_codecs,
+            header_extensions=extension_parameters(plan.receive_extensions),
+            cname=next((source.cname for source in plan.remote_sources if source.cname), ""),
+            reduced_size=plan.reduced_size,
+            rids=plan.receive_rids,
+        )
+
+    async def get_stats(self) -> w3c.StatsReport:
+        """The statistics of what this receiver receives, and of all that belongs to it."""
+        return self._hub.selected_stats(self)
+
+    # --- called by the connection and the track -----------------------------------------------------------------------
+
+    def _frames_to_decode(self, limit: int) -> Subscription[ReceivedFrame]:
+        """What the decoder reads: audio by playout, video as it is complete."""
+        if self.kind is MediaKind.AUDIO:
+            subscription = self._playout.subscribe(limit)
+        else:
+            hub = self._frames.setdefault(self.decoded_rid, Broadcast())
+            subscription = hub.subscribe(limit, lambda hub, limit: frame_queue(hub, limit, self, self.decoded_rid))
+            self._want_keyframe(self.decoded_rid)
+        self._end_if_over(subscription)
+        self._review()
+        return subscription
+
+    def _want_keyframe(self, rid: str | None) -> None:
+        if not self.track.muted:
+            self.request_keyframe(rid)
+
+    def _end_if_over(self, subscription: Subscription[Any]) -> None:
+        if self.track.ended:
+            subscription.end()
+
+    def _review(self) -> None:
+        """Tells the core what is read, so that it does no more than that. Cheap when nothing changed."""
+        wanted = (
+            any(len(hub) for hub in self._packets.values()),
+            any(len(hub) for hub in self._frames.values())
+            or any(relay.track.consumers for relay in self._relays.values()),
+            len(self._playout) > 0,
+        )
+        if wanted != self._delivery and not self._hub.closed:
+            self._delivery = wanted
+            packets, frames, playout = wanted
+            self._hub.core.set_delivery(self._handle, self._hub.now(), packets=packets, frames=frames, playout=playout)
+            self._hub.wake()
+
+    def _on_frames(self, rid: str | None, frames: list[ReceivedFrame]) -> None:
+        if self._first_rid is None:
+            self._first_rid = rid
+        if self.kind is MediaKind.AUDIO:
+            for frame in frames:
+                self._playout.put(frame)
+            frames = [frame for frame in frames if not frame.lost]
+        for key in {None, rid}:
+            hub = self._frames.get(key)
+            if hub is not None:
+                for frame in frames:
+                    hub.put(frame)
+            relay = self._relays.get(key)
+            if relay is not None and (key == rid or rid == self._first_rid):
+                relay.forward(frames)
+        self._review()
+
+    def _on_packets(self, rid: str | None, packets: list[RtpPacket]) -> None:
+        for key in {None, rid}:
+            hub = self._packets.get(key)
+            if hub is not None:
+                for packet in packets:
+                    hub.put(packet)
+        self._review()
+
+    def _on_tone(self, digit: str, duration: float) -> None:
+        self._tones.put(DtmfTone(digit, duration))
+
+    @property
+    def _decoding_rid(self) -> str | None:
+        return self.decoded_rid if self.decoded_rid is not None else self._first_rid
+
+    def _codec(self) -> Codec | None:
+        """What will probably come: the first codec that was negotiated."""
+        plan = self._hub.view(self._handle).plan
+        codecs = () if plan is None else plan.receive_codecs
+        return next((codec.codec for codec in codecs if is_media(codec.codec)), None)
+
+    def _end(self, reason: str) -> None:
+        """The transceiver was stopped or the connection is over."""
+        self.track.end(reason)
+        hubs: list[Broadcast[Any]] = [*self._frames.values(), *self._packets.values(), self._playout, self._tones]
+        for hub in hubs:
+            hub.end()
+        for relay in self._relays.values():
+            relay.track.end(reason)
