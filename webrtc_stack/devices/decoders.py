@@ -1,8 +1,9 @@
-"""Decodes received frames through FFmpeg; broken data is counted and concealed, and never raises.
+"""Decodes received frames through FFmpeg; broken data is counted, and never harms what follows.
 
 Every frame that comes out bears `pts` and `time_base` in the media clock of its codec: `pts * time_base` is the
 `media_time` of the received frame. A video decoder gives pictures at once, without reordering (calls have no
-B-pictures), and after broken data nothing until the next key frame.
+B-pictures). A broken picture is a `ParseError`, which tells whoever reads to ask for a key frame; until that comes the
+decoder gives nothing. Broken sound is concealed, without an error.
 
 Lost sound is filled by repeating the last frame, fading over 60 ms into silence. Left out: Opus' own concealment and
 its in-band FEC, which FFmpeg's decoders do not offer to those who hand them single packets.
@@ -22,7 +23,7 @@ from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 
 from ..aio import DecodableFrame, DecoderCounters
-from ..errors import InvalidStateError, NotSupportedError
+from ..errors import InvalidStateError, NotSupportedError, ParseError
 from .codec_names import AUDIO, VIDEO
 from .failures import MEDIA_FAILURES
 from .video_encoder import has_codec
@@ -78,7 +79,10 @@ class VideoDecoder:
         return self._needs_keyframe
 
     def decode(self, frame: DecodableFrame) -> list[Any]:
-        """The pictures that become visible by one received frame. Never raises for what a peer sent."""
+        """The pictures that become visible by one received frame; none while a key frame is waited for.
+
+        Errors: `ParseError` when the frame is broken: ask for a key frame, and go on.
+        """
         if self._context is None:
             raise InvalidStateError("the decoder is closed")
         if self._needs_keyframe and not frame.keyframe:
@@ -90,13 +94,12 @@ class VideoDecoder:
                 raise ValueError(f"{len(frame.data)} bytes are no frame")
             for piece in self._pieces(frame):
                 pictures = self._context.decode(av.Packet(piece)) or pictures
-        except MEDIA_FAILURES:
-            pictures = []
+        except MEDIA_FAILURES as error:
             self._counters.frames_corrupted += 1
             self._needs_keyframe = True
             self._context = self._open()  # no reference to a broken picture survives
-        else:
-            self._needs_keyframe = False
+            raise ParseError(f"{self._name} cannot decode a frame of {len(frame.data)} bytes: {error}") from error
+        self._needs_keyframe = False
         pts, time_base = round(frame.media_time * self._clock_rate), Fraction(1, self._clock_rate)
         counters = self._counters
         for picture in pictures[-1:]:
