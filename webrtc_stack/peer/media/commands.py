@@ -333,5 +333,5 @@ class MediaCommands(MachineBase[MediaEvent]):
             if playout:
                 inbound.use_playout(now)
             else:
-                inbound.playout = None
                 self._playout.forget(inbound)
+                inbound.leave_playout(now)

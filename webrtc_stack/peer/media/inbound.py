@@ -75,7 +75,8 @@ class Inbound:
         self._level: tuple[int, bool] | None = None
         self._levels: dict[int, int] = {}
         self._rotation: int | None = None
-        self.rtt = config.nack.initial_rtt
+        self.rtt: float | None = None
+        """The last one measured; None while none is known."""
         self.playout: Playout | None = None
         # What waits for poll_events.
         self.packets: list[RtpPacket] = []
@@ -101,6 +102,7 @@ class Inbound:
         self.remote_rtt_total = 0.0
         self.remote_rtt_measurements = 0
         self._run_started: dict[int, Instant] = {}
+        """When the first packet of each of the latest pictures came, by timestamp."""
 
     @property
     def order(self) -> tuple[int, int]:
@@ -136,6 +138,7 @@ class Inbound:
             payload = table.get(packet.payload_type)
             if payload is None:
                 self.drops.add("payload type")
+                self._pass_over(packet, now)
                 continue
             received = self.received
             if received is None:
@@ -157,6 +160,24 @@ class Inbound:
                 self._read_elements(elements, packet)
             self._deliver(packet, payload, index, now, repaired=False)
         return strangers
+
+    def _pass_over(self, packet: RtpPacket, now: Instant) -> None:
+        """A packet that means nothing here: its number is taken, so that nobody waits for it."""
+        if self.received is None or self.payload is None:
+            return
+        size = len(packet.payload)
+        index = self.received.receive_plain(packet.sequence_number, packet.timestamp, now, size)
+        if index is None:
+            return
+        if self.nack is not None:
+            self.nack.received(index, now)
+        self.highest = max(self.highest, index)
+        if self.playout is not None and not self.video:
+            self.playout.buffer.push(streams.Item(index, index, packet.timestamp, None), now)
+        elif self._depacketizer is not None:
+            filler = RtpPacket(sequence_number=packet.sequence_number, timestamp=packet.timestamp)
+            for frame in self._depacketizer.push(filler):
+                self._give(frame, self.payload, now)
 
     def receive_repaired(self, packet: RtpPacket, now: Instant) -> None:
         """Takes a packet that came by retransmission, unwrapped."""
@@ -183,7 +204,8 @@ class Inbound:
         )
         if section.nack:
             self.nack = streams.NackGenerator(self.config.nack)
-            self.nack.set_rtt(self.rtt)
+            if self.rtt is not None:
+                self.nack.set_rtt(self.rtt)
         if section.keyframe_wanted:
             section.keyframe_wanted = False
             self.requester.request(now)
@@ -241,8 +263,8 @@ class Inbound:
         if not (section.deliver_frames or section.deliver_playout):
             return
         if section.deliver_playout and not self.video:
-            assert self.playout is not None
-            self.playout.push_packet(packet, payload, index, now, repaired=repaired)
+            if self.playout is not None:  # none before the first sound: a tone may come first
+                self.playout.push_packet(packet, payload, index, now, repaired=repaired)
             return
         self._push(packet, payload, now)
 
@@ -259,6 +281,8 @@ class Inbound:
             filler = RtpPacket(sequence_number=packet.sequence_number, timestamp=packet.timestamp)
             frames = depacketizer.push(filler)
         else:
+            if self.video and packet.timestamp not in self._run_started:
+                self._frame_began(packet.timestamp, now)
             frames = depacketizer.push(packet)
         codec = self.payload or payload
         for frame in frames:
@@ -327,10 +351,28 @@ class Inbound:
         if self.payload is None:
             return
         rate = self.payload.codec.codec.clock_rate
+        if self.playout is None and not self.video and self._depacketizer is not None:
+            for frame in self._depacketizer.flush():
+                self._give(frame, self.payload, now)
         if self.playout is None or self.playout.clock.clock_rate != rate:
             self.playout = Playout(self, rate)
 
+    def leave_playout(self, now: Instant) -> None:
+        """Frames are handed up as they come again."""
+        if self.playout is None:
+            return
+        self.playout.flush(now)
+        self.playout = None
+        if not self.video and self.payload is not None:  # it has seen nothing meanwhile
+            self._depacketizer = self.make_depacketizer(self.payload)
+
     # --- frames -----------------------------------------------------------------------------------------------------
+
+    def _frame_began(self, timestamp: int, now: Instant) -> None:
+        """The first packet of a picture: how long the others take is what W3C calls its assembly time."""
+        self._run_started[timestamp] = now
+        if len(self._run_started) > 64:
+            del self._run_started[next(iter(self._run_started))]
 
     def _give(self, frame: EncodedFrame, payload: Payload, now: Instant) -> None:
         """A whole frame: for the application, or for the jitter buffer."""
@@ -351,6 +393,7 @@ class Inbound:
         self.frames_received += 1
         if frame.packet_count > 1:
             self.frames_of_many += 1
+            self.total_assembly_time += now - self._run_started.get(frame.timestamp, now)
         if self.section.deliver_playout and self.video and self.playout is not None:
             self.playout.push_frame(frame, payload, now)
         else:
@@ -386,7 +429,7 @@ class Inbound:
         if self.received is None or self.received.sender_clock is None:
             return None
         clock = self.received.sender_clock
-        here = clock.arrival - self.rtt / 2
+        here = clock.arrival - (self.rtt or 0.0) / 2
         if self._capture is not None:
             captured, at = self._capture
             return captured + _distance(timestamp, at) / rate - clock.ntp_time + here

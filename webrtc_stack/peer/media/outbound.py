@@ -472,8 +472,10 @@ class Outbound:
                 continue_at = self._continued(now, sent.clock_rate)
                 if self._forwarder.stamp(packet, source, sent, continue_at, now) is None:
                     continue
-                timestamp = self._last_timestamp = packet.timestamp
-                self._last_given_at = now
+                timestamp = packet.timestamp
+                if (timestamp - self._last_timestamp) & 0xFFFFFFFF < 0x80000000:  # a late one moves no clock
+                    self._last_timestamp = timestamp
+                    self._last_given_at = now
             second = payload_type | 0x80 if marker else payload_type
             head = _HEADER(first | len(packet.csrcs), second, packet.sequence_number, timestamp, ssrc)
             if packet.csrcs:

@@ -42,7 +42,7 @@ class Playout:
         self.clock = streams.StreamClock(clock_rate)
         """Replaced by the one that lip sync gives."""
         self.buffer = streams.JitterBuffer(_at_rate(base, clock_rate))
-        self.rtt = inbound.rtt
+        self.rtt = inbound.rtt or inbound.config.nack.initial_rtt
         self.registered = False
         self._depacketizer: Depacketizer | None = None
         self._payload: Payload | None = None
@@ -100,6 +100,17 @@ class Playout:
                 inbound.frames_received += 1
                 inbound.give_out(inbound.received_frame(frame, held.payload))
             self._count(now - held.arrival, self._ticks)
+
+    def flush(self, now: Instant) -> None:
+        """Gives out what is held, at once: the delivery has changed."""
+        for item in self.buffer.flush():
+            held: _Held = item.data
+            if isinstance(held.content, EncodedFrame):
+                frames = [held.content]
+            else:
+                frames = self._unpacked(held.content, held.payload)
+            for frame in frames:
+                self._inbound.give_out(self._inbound.received_frame(frame, held.payload))
 
     def _unpacked(self, packet: RtpPacket, payload: Payload) -> list[EncodedFrame]:
         if self._depacketizer is None or self._payload is not payload:

@@ -1,0 +1,233 @@
+"""Which section and which layer a packet belongs to, and what happens to those that belong nowhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from webrtc_stack.base import Unwrapper
+from webrtc_stack.peer.media import (
+    FramesReceived,
+    MediaSession,
+    OutgoingFrame,
+    PacketsReceived,
+    SourceEnded,
+    SourceStarted,
+)
+from webrtc_stack.peer.parameters import TransceiverHandle
+from webrtc_stack.rtp import ExtensionMap, RtpPacket, Uri
+from webrtc_stack.rtp.rtcp import Bye, ReceiverReport, SourceDescription, parse_compound, serialize_compound
+from webrtc_stack.sdp import Direction
+from webrtc_stack.srtp import SrtpContext
+
+from .support import (
+    AUDIO,
+    LAYERS,
+    OPUS,
+    VIDEO,
+    VIDEO_EXTENSIONS,
+    VP8,
+    Plan,
+    audio,
+    keys,
+    opus_packet,
+    session,
+    simulcast_receiver,
+    video,
+    vp8_frame,
+)
+
+
+class Peer:
+    """A hand-made sender: packets with whatever header, rightly protected."""
+
+    def __init__(self, sections: list[Plan], **config: Any) -> None:
+        self.session: MediaSession = session(1, **config)
+        self.session.configure(sections, 0.0)
+        self.out, inbound = keys(1)
+        self.back = keys(2)[1]
+        self.session.set_keys(keys(2)[0], inbound, 0.0)
+        self.now = 0.0
+        self.numbers: dict[int, int] = {}
+
+    def packet(self, ssrc: int, payload_type: int, payload: bytes, **names: str) -> bytes:
+        number = self.numbers[ssrc] = self.numbers.get(ssrc, 99) + 1
+        packet = RtpPacket(
+            payload_type=payload_type,
+            sequence_number=number,
+            timestamp=number * 960,
+            ssrc=ssrc,
+            marker=True,
+            payload=payload,
+            extension_map=ExtensionMap(VIDEO_EXTENSIONS),
+        )
+        for name, value in names.items():
+            packet.set(Uri[name.upper()], value)
+        return self.out.protect(packet.serialize())
+
+    def send(self, *packets: bytes) -> list[Any]:
+        self.now += 0.01
+        self.session.receive_many(packets, self.now)
+        return self.session.poll_events()
+
+
+OTHER = TransceiverHandle(3)
+
+
+def second_video() -> Plan:
+    plan = video(1, remote_sources=())
+    return replace(plan, transceiver=OTHER, mid="2")
+
+
+KEY = b"\x10" + vp8_frame(0, keyframe=True, size=100)
+
+
+def frames(events: list[Any]) -> list[tuple[int, str | None]]:
+    return [(event.handle, event.rid) for event in events if isinstance(event, FramesReceived)]
+
+
+def test_mid_leads_and_moves() -> None:
+    peer = Peer([video(1, remote_sources=()), second_video()])
+    assert frames(peer.send(peer.packet(50, 96, KEY, mid="1"))) == [(VIDEO, None)]
+    assert frames(peer.send(peer.packet(50, 96, KEY))) == [(VIDEO, None)], "the SSRC is known now"
+    events = peer.send(peer.packet(50, 96, KEY, mid="2"))
+    assert frames(events) == [(OTHER, None)]
+    assert SourceEnded(VIDEO, 50, "moved") in events
+    assert peer.send(peer.packet(51, 96, KEY, mid="9")) == []
+    assert peer.session.drops["unknown mid"] == 1
+
+
+def test_one_burst_may_change_sections_in_the_middle() -> None:
+    peer = Peer([video(1, remote_sources=()), second_video()])
+    burst = [peer.packet(50, 96, KEY, mid=mid) for mid in ("1", "1", "2", "9", "2")]
+    assert frames(peer.send(*burst)) == [(OTHER, None)], "what was the first section's is forgotten with it"
+    assert peer.session.drops["unknown mid"] == 1
+
+
+def test_an_announced_ssrc_needs_no_mid() -> None:
+    peer = Peer([audio(1), video(1), second_video()])
+    assert frames(peer.send(peer.packet(2000, 96, KEY))) == [(VIDEO, None)]
+    assert frames(peer.send(peer.packet(1000, 111, opus_packet(1)))) == [(AUDIO, None)]
+
+
+def test_a_payload_type_of_one_section_only_is_enough() -> None:
+    peer = Peer([audio(1, remote_sources=()), video(1, remote_sources=())])
+    assert frames(peer.send(peer.packet(70, 96, KEY))) == [(VIDEO, None)]
+    assert frames(peer.send(peer.packet(71, 111, opus_packet(1)))) == [(AUDIO, None)]
+    peer = Peer([video(1, remote_sources=()), second_video()])
+    assert peer.send(peer.packet(70, 96, KEY)) == []
+    assert peer.session.drops["no section"] == 1
+
+
+def test_layers_are_found_by_rid() -> None:
+    peer = Peer([simulcast_receiver()])
+    for ssrc, rid in zip((61, 62, 63), LAYERS, strict=True):
+        assert frames(peer.send(peer.packet(ssrc, 96, KEY, mid="1", rid=rid))) == [(VIDEO, rid)]
+        assert frames(peer.send(peer.packet(ssrc, 96, KEY))) == [(VIDEO, rid)]
+    assert peer.send(peer.packet(64, 96, KEY, mid="1", rid="x")) == []
+    assert peer.session.drops["unknown rid"] == 1
+    assert peer.send(peer.packet(65, 96, KEY, rid="x")) == []
+
+
+def test_repairs_are_found_by_repaired_rid_before_or_behind_their_source() -> None:
+    peer = Peer([simulcast_receiver()])
+    lost = (150).to_bytes(2, "big")
+    peer.send(peer.packet(92, 97, lost + KEY, mid="1", repaired_rid="m"))
+    assert peer.session.drops["repair without a stream"] == 1
+    peer.send(peer.packet(62, 96, KEY, mid="1", rid="m"), peer.packet(61, 96, KEY, mid="1", rid="h"))
+    assert {facts.rid: facts.rtx_ssrc for facts in peer.session.inbound()} == {"m": 92, "h": None}
+    peer.send(peer.packet(91, 97, lost + KEY, mid="1", repaired_rid="h"))
+    assert {facts.rid: facts.rtx_ssrc for facts in peer.session.inbound()} == {"m": 92, "h": 91}
+    assert {facts.retransmitted_packets_received for facts in peer.session.inbound()} == {0, 1}
+
+
+def test_the_only_source_is_what_an_unannounced_repair_repairs() -> None:
+    peer = Peer([video(1, remote_sources=())])
+    peer.session.set_delivery(VIDEO, 0.0, packets=True)
+    peer.send(peer.packet(50, 96, KEY))
+    peer.numbers[50] += 1
+    peer.send(peer.packet(50, 96, KEY))
+    events = peer.send(peer.packet(90, 97, (101).to_bytes(2, "big") + KEY))
+    (packets,) = [event for event in events if isinstance(event, PacketsReceived)]
+    assert [(one.ssrc, one.sequence_number) for one in packets.packets] == [(50, 101)]
+
+
+def test_a_flood_of_sources_is_bounded_and_harms_nobody() -> None:
+    peer = Peer([video(1)], max_learned_sources=8)
+    peer.send(peer.packet(2000, 96, KEY))
+    for ssrc in range(10_000, 10_200):
+        peer.send(peer.packet(ssrc, 96, KEY, mid="1"))
+    assert len(peer.session.inbound()) == 9
+    assert peer.session.drops["too many sources"] == 192
+    assert frames(peer.send(peer.packet(2000, 96, KEY))) == [(VIDEO, None)]
+    peer.now += 6
+    events = peer.send(peer.packet(20_000, 96, KEY, mid="1"))
+    assert SourceStarted(VIDEO, None, 20_000) in events
+    assert any(isinstance(event, SourceEnded) and event.reason == "evicted" for event in events)
+    assert len(peer.session.inbound()) == 9
+
+
+def test_payload_types_never_negotiated_are_counted() -> None:
+    peer = Peer([video(1)])
+    assert peer.send(peer.packet(2000, 35, KEY)) == []
+    assert peer.session.drops["payload type"] == 1
+    peer.send(peer.packet(2000, 96, KEY))
+    assert frames(peer.send(peer.packet(2000, 35, KEY))) == []
+    assert frames(peer.send(peer.packet(2000, 96, KEY))) == [(VIDEO, None)]
+
+
+def test_nothing_is_taken_where_the_direction_forbids_it() -> None:
+    peer = Peer([video(1, direction=Direction.SENDONLY)])
+    assert peer.send(peer.packet(2000, 96, KEY)) == []
+    assert peer.session.drops["direction"] == 1
+
+
+def test_a_section_that_goes_takes_its_sources_with_it_and_says_bye() -> None:
+    peer = Peer([audio(1), video(1)])
+    peer.send(peer.packet(2000, 96, KEY))
+    peer.session.send_frame(VIDEO, OutgoingFrame(vp8_frame(0, keyframe=True), 0.0, keyframe=True), peer.now)
+    peer.session.poll_transmits(peer.now)
+    peer.session.configure([audio(1)], peer.now)
+    assert SourceEnded(VIDEO, 2000, "removed") in peer.session.poll_events()
+    assert [facts.handle for facts in peer.session.inbound()] == []
+    peer.now += 0.1
+    said = [peer.back.unprotect_rtcp(data) for data in peer.session.poll_transmits(peer.now)]
+    byes = [item for data in said for item in parse_compound(data) if isinstance(item, Bye)]
+    assert [bye.ssrcs for bye in byes] == [(2001,)]
+
+
+def test_what_comes_before_the_keys_waits_in_a_small_buffer() -> None:
+    out, inbound = keys(1)
+    receiver = session(1, max_early_datagrams=3)
+    receiver.configure([audio(1)], 0.0)
+    numbers = Unwrapper(16)
+    for number in range(5):
+        packet = RtpPacket(payload_type=111, sequence_number=numbers.unwrap(number) & 0xFFFF, timestamp=number * 960)
+        packet.ssrc = 1000
+        packet.payload = opus_packet(number)
+        receiver.receive(out.protect(packet.serialize()), 0.0)
+    assert receiver.poll_events() == []
+    receiver.set_keys(keys(2)[0], inbound, 0.1)
+    (event,) = [event for event in receiver.poll_events() if isinstance(event, FramesReceived)]
+    assert [frame.data for frame in event.frames] == [opus_packet(number) for number in range(3)]
+    assert receiver.drops["before the keys"] == 2
+
+
+def test_wrong_keys_give_nothing_and_the_session_goes_on() -> None:
+    peer = Peer([audio(1)])
+    stranger: SrtpContext = keys(66)[0]
+    packet = RtpPacket(payload_type=111, sequence_number=1, timestamp=1, ssrc=1000, payload=opus_packet(1))
+    report = serialize_compound([ReceiverReport(ssrc=5), SourceDescription.with_cname(5, "x")])
+    assert peer.send(stranger.protect(packet.serialize()), stranger.protect_rtcp(report)) == []
+    assert peer.session.drops["srtp bad_tag"] == peer.session.drops["srtcp bad_tag"] == 1
+    assert frames(peer.send(peer.packet(1000, 111, opus_packet(2)))) == [(AUDIO, None)]
+
+
+@pytest.mark.parametrize("ssrc", [1001, 2001])
+def test_a_peer_that_uses_our_ssrc_is_still_heard(ssrc: int) -> None:
+    """Keys differ by direction, so nothing is confused; signalling alone could change our SSRC."""
+    peer = Peer([audio(1), video(1)])
+    assert frames(peer.send(peer.packet(ssrc, 111, opus_packet(0), mid="0"))) == [(AUDIO, None)]
+    assert OPUS.payload_type == 111 and VP8.payload_type == 96
