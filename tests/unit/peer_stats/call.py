@@ -49,6 +49,8 @@ class Call:
         )
         self.events: tuple[list[Any], list[Any]] = ([], [])
         self.happened: Callable[[int, Any], None] = lambda side, event: None
+        self.held = 0.0
+        """What leaves now comes so many seconds later than it would."""
         self.cut = False
         """Nothing arrives any more."""
         self._links = tuple(Link(link or LinkConfig(latency=0.02), entropy.fork(f"link {side}")) for side in range(2))
@@ -96,7 +98,7 @@ class Call:
             self._fly(self.now + 0.01, side, SERVER, answer)
         elif path.remote == ADDRESSES[1 - side] and not self.cut:
             for arrival in self._links[side].admit(len(transmit.data), self.now):
-                self._fly(arrival, 1 - side, ADDRESSES[side], transmit.data)
+                self._fly(arrival + self.held, 1 - side, ADDRESSES[side], transmit.data)
 
     def _fly(self, arrival: float, side: int, source: Address, data: bytes) -> None:
         self._count += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import typing
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tests.unit.peer_stats.coverage import DICTIONARIES, implemented
 from tests.unit.peer_stats.test_webidl import bare
 from webrtc_stack.peer import stats
 from webrtc_stack.peer.stats.collect_connection import SRTP_CIPHERS, TLS_VERSIONS
+from webrtc_stack.peer.stats.collect_media import AUDIO_ONLY, VIDEO_ONLY
 
 VECTOR = "webidl/browser_members.json"
 OBSOLETE = {"cancelled"}
@@ -108,3 +110,20 @@ def test_members_outside_the_idl_are_the_browsers_own() -> None:
         *("outbound-rtp.mediaType", "remote-candidate.ip", "remote-candidate.isRemote"),
         *("remote-inbound-rtp.mediaType", "remote-outbound-rtp.mediaType"),
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "foreign", "media"),
+    [
+        (stats.InboundRtpStreamStats, VIDEO_ONLY, "inbound-rtp:audio"),
+        (stats.InboundRtpStreamStats, AUDIO_ONLY, "inbound-rtp:video"),
+        (stats.OutboundRtpStreamStats, VIDEO_ONLY, "outbound-rtp:audio"),
+        (stats.OutboundRtpStreamStats, AUDIO_ONLY, "outbound-rtp:video"),
+    ],
+)
+def test_what_we_keep_from_one_kind_of_media_browsers_keep_too(
+    kind: type[stats.Stats], foreign: frozenset[str], media: str
+) -> None:
+    given = {name for browser in recorded().values() for name in browser[media]}
+    assert given.isdisjoint({stats.camel_case(one) for one in foreign})
+    assert foreign & {one.name for one in fields(kind)} or kind is stats.OutboundRtpStreamStats

@@ -117,7 +117,7 @@ def test_audio_has_no_frames_and_video_no_samples() -> None:
     assert (audio.frames_decoded, audio.total_samples_received, audio.pli_count) == (None, 4, None)
     assert (video.frames_decoded, video.total_samples_received, video.pli_count) == (3, None, 1)
     assert (audio.audio_level, video.audio_level) == (0.5, None)
-    assert audio.decoder_implementation == video.decoder_implementation == "x"
+    assert (audio.decoder_implementation, video.decoder_implementation) == (None, "x")
     assert "framesReceived" not in audio.to_json()
 
 

@@ -1,6 +1,6 @@
 """W3C's statistics of a peer, typed: `collect` makes a `StatsReport`. See README.md."""
 
-from .collect import collect
+from .collect import collect, collect_receiver, collect_sender
 from .connection import (
     CertificateStats,
     DataChannelStats,
@@ -74,4 +74,6 @@ __all__ = [
     "VideoSourceStats",
     "camel_case",
     "collect",
+    "collect_receiver",
+    "collect_sender",
 ]

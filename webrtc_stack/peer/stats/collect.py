@@ -11,8 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...base import Instant
+from ..parameters import TransceiverHandle
+from . import ids
 from .collect_connection import certificates, data_channels, ice, peer_connection, transport
-from .collect_media import media
+from .collect_media import streams
 from .overlays import NO_OVERLAYS, Overlays
 from .report import StatsReport
 from .times import WallClock
@@ -30,10 +32,32 @@ def collect(core: PeerCore, overlays: Overlays = NO_OVERLAYS, now: Instant = 0.0
     """
     clock = WallClock(core.config.wall_epoch, now)
     stats: list[Stats] = []
-    stats += media(core, overlays, clock)
+    stats += streams(core.media, overlays, clock)
     stats += peer_connection(core, clock)
     stats += data_channels(core, clock)
     stats += transport(core, clock)
     stats += ice(core, overlays, clock)
     stats += certificates(core, clock)
     return StatsReport(stats, timestamp=clock.timestamp)
+
+
+def collect_sender(
+    core: PeerCore, handle: TransceiverHandle, overlays: Overlays = NO_OVERLAYS, now: Instant = 0.0
+) -> StatsReport:
+    """What concerns the sending half of a transceiver: its outbound streams, and all that they refer to.
+
+    Spec: W3C webrtc-pc section 8.5, with a sender as the selector.
+    """
+    roots = [ids.outbound(one) for one in core.media.outbound() if one.handle == handle]
+    return collect(core, overlays, now).selected(roots)
+
+
+def collect_receiver(
+    core: PeerCore, handle: TransceiverHandle, overlays: Overlays = NO_OVERLAYS, now: Instant = 0.0
+) -> StatsReport:
+    """What concerns the receiving half of a transceiver: its inbound streams, and all that they refer to.
+
+    Spec: W3C webrtc-pc section 8.5, with a receiver as the selector.
+    """
+    roots = [ids.inbound(one) for one in core.media.inbound() if one.handle == handle]
+    return collect(core, overlays, now).selected(roots)

@@ -196,7 +196,7 @@ def certificates(core: PeerCore, clock: WallClock) -> list[CertificateStats]:
     """Ours with its chain, and the peer's once it has proved that it is its own."""
     chains = [(core.certificate.der, *core.certificate.chain)]
     done = core.transport.handshake
-    if done is not None:
+    if done is not None and done.peer_certificate != core.certificate.der:  # both ends may have the same one
         chains.append((done.peer_certificate,))
     stats = []
     for chain in chains:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from ..media.facts import InboundFacts, OutboundFacts, RemoteInboundFacts, RemoteOutboundFacts, StreamFacts
 from ..parameters import CodecParameters, MediaKind
@@ -23,9 +23,6 @@ from .overlays import Overlays
 from .times import WallClock
 from .values import Stats
 
-if TYPE_CHECKING:
-    from ..core import PeerCore
-
 VIDEO_ONLY: Final = frozenset(
     {
         *("frame_height", "frame_width", "frames_assembled_from_multiple_packets", "frames_decoded", "frames_dropped"),
@@ -33,9 +30,11 @@ VIDEO_ONLY: Final = frozenset(
         *("huge_frames_sent", "key_frames_decoded", "key_frames_encoded", "qp_sum", "scalability_mode"),
         *("fir_count", "pli_count", "freeze_count", "pause_count", "total_freezes_duration", "total_pauses_duration"),
         *("total_assembly_time", "total_encoded_bytes_target", "total_inter_frame_delay"),
-        *("total_squared_inter_frame_delay", "encoding_index"),
+        *("total_squared_inter_frame_delay", "encoding_index", "rid", "total_encode_time", "total_decode_time"),
+        *("encoder_implementation", "decoder_implementation", "power_efficient_encoder", "power_efficient_decoder"),
     }
 )
+"""What W3C says must not exist for audio, as browsers have it too."""
 AUDIO_ONLY: Final = frozenset(
     {
         *("audio_level", "total_audio_energy", "total_samples_duration", "total_samples_received", "concealed_samples"),
@@ -58,12 +57,6 @@ class MediaFacts(Protocol):
     def outbound(self) -> Sequence[OutboundFacts]: ...
     def remote_inbound(self) -> Sequence[RemoteInboundFacts]: ...
     def remote_outbound(self) -> Sequence[RemoteOutboundFacts]: ...
-
-
-def media(core: PeerCore, overlays: Overlays, clock: WallClock) -> list[Stats]:
-    """All of `core`'s media; nothing before there is any."""
-    session: MediaFacts | None = getattr(core, "media", None)
-    return [] if session is None else streams(session, overlays, clock)
 
 
 def streams(session: MediaFacts, overlays: Overlays, clock: WallClock) -> list[Stats]:
@@ -189,7 +182,8 @@ def _outbound(
     source_id = None if source is None else ids.media_source(facts.handle, source.track_identifier)
     remote = ids.remote_inbound(facts)
     members = _lay(OutboundRtpStreamStats, facts.kind, facts, overlay)
-    members["rid"] = facts.rid or None
+    if facts.kind is MediaKind.VIDEO:
+        members["rid"] = facts.rid or None
     return OutboundRtpStreamStats(
         id=ids.outbound(facts),
         timestamp=clock.timestamp,

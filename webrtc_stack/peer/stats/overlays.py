@@ -18,10 +18,10 @@ StreamKey: TypeAlias = tuple[TransceiverHandle, str | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboundOverlay:
-    """What the encoder of one encoding did. Audio has the first two and `total_encode_time` at most."""
+    """What the encoder of one encoding did. For audio W3C has the first member alone; the others are passed over."""
 
-    encoder_implementation: str | None = None
     target_bitrate: float | None = None
+    encoder_implementation: str | None = None
     total_encode_time: float | None = None
     frames_encoded: int | None = None
     key_frames_encoded: int | None = None
@@ -36,7 +36,8 @@ class OutboundOverlay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboundOverlay:
-    """What became of a received stream: decoded, concealed, rendered."""
+    """What became of a received stream: decoded, concealed, rendered. Members that W3C has for the other kind of media
+    alone are passed over."""
 
     track_identifier: str | None = None
     """The id of the receiver's track, if it is not the one that the peer signalled."""

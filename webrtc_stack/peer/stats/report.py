@@ -6,6 +6,7 @@ Spec: W3C webrtc-pc section 8.3 (RTCStatsReport).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any, Literal, overload
 
 from .connection import (
@@ -93,6 +94,22 @@ class StatsReport(Mapping[str, Stats]):
             if isinstance(pair, IceCandidatePairStats):
                 return pair
         return None
+
+    def selected(self, roots: Iterable[str]) -> StatsReport:
+        """The statistics of these ids, with everything that they refer to, directly or through others.
+
+        Spec: W3C webrtc-pc section 8.5 (the stats selection algorithm).
+        """
+        wanted = [id for id in roots if id in self._by_id]
+        found = set(wanted)
+        while wanted:
+            one = self._by_id[wanted.pop()]
+            for member in fields(one):
+                target = getattr(one, member.name)
+                if member.name.endswith("_id") and target in self._by_id and target not in found:
+                    found.add(target)
+                    wanted.append(target)
+        return StatsReport((one for id, one in self._by_id.items() if id in found), timestamp=self.timestamp)
 
     def to_json(self) -> dict[str, dict[str, Any]]:
         """A JSON-ready mapping by id, with W3C's names: what `Object.fromEntries(await pc.getStats())` is."""
