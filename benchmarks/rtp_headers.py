@@ -1,10 +1,11 @@
-"""Parsing and writing an RTP packet with two header extensions, beside aiortc's, interleaved in one run.
+"""Parsing and writing an RTP packet with header extensions, beside aiortc's, interleaved in one run.
 
     python benchmarks/rtp_headers.py [--packets 20000] [--rounds 9]
 
-Three tasks, from what a forwarder does to what an endpoint does: the packet parsed and written as it is; both
-extensions read as typed values besides; and both set anew before it is written. aiortc does the work of the last two
-always, so its time is the same in each row but for reading attributes. The median of the rounds counts.
+From what a forwarder does to what an endpoint does: the packet with two extensions parsed and written as it is; both
+read as typed values besides; and both set anew before it is written. aiortc does the work of the last two always, so
+its time is the same in each of these rows but for reading attributes. Then the four extensions of a browser's packets,
+read and one of them set; and a packet made, not parsed. The median of the rounds counts.
 """
 
 from __future__ import annotations
@@ -25,12 +26,21 @@ TRANSPORT_CC, MID = Uri.TRANSPORT_CC, Uri.MID
 MAP = ExtensionMap({3: TRANSPORT_CC, 4: MID})
 DATA = bytes.fromhex("90e01234000102030a0b0c0dbede0002") + bytes.fromhex("3112344030000000") + bytes(1100)
 
-AIORTC_MAP = HeaderExtensionsMap()
-AIORTC_MAP.configure(
-    RTCRtpParameters(
-        headerExtensions=[RTCRtpHeaderExtensionParameters(id=number, uri=str(uri)) for number, uri in MAP.uris.items()]
-    )
+MAP_OF_FOUR = ExtensionMap({1: Uri.AUDIO_LEVEL, 2: Uri.ABS_SEND_TIME, 3: TRANSPORT_CC, 4: MID})
+ABS_SEND_TIME, AUDIO_LEVEL = Uri.ABS_SEND_TIME, Uri.AUDIO_LEVEL
+DATA_OF_FOUR = (
+    bytes.fromhex("90e01234000102030a0b0c0dbede0003") + bytes.fromhex("229035fd3112344030109700") + bytes(1100)
 )
+
+
+def aiortc_map(mapping: ExtensionMap) -> HeaderExtensionsMap:
+    made = HeaderExtensionsMap()
+    extensions = [RTCRtpHeaderExtensionParameters(id=number, uri=str(uri)) for number, uri in mapping.uris.items()]
+    made.configure(RTCRtpParameters(headerExtensions=extensions))
+    return made
+
+
+AIORTC_MAP, AIORTC_MAP_OF_FOUR = aiortc_map(MAP), aiortc_map(MAP_OF_FOUR)
 
 
 def ours_plain(count: int) -> None:
@@ -50,6 +60,24 @@ def ours_set(count: int) -> None:
     for number in range(count):
         packet = RtpPacket.parse(DATA, MAP)
         packet.get(TRANSPORT_CC)
+        packet.set(TRANSPORT_CC, number & 0xFFFF)
+        packet.set(MID, "1")
+        packet.serialize()
+
+
+def ours_four(count: int) -> None:
+    for number in range(count):
+        packet = RtpPacket.parse(DATA_OF_FOUR, MAP_OF_FOUR)
+        for uri in (AUDIO_LEVEL, ABS_SEND_TIME, TRANSPORT_CC, MID):
+            packet.get(uri)
+        packet.set(TRANSPORT_CC, number & 0xFFFF)
+        packet.serialize()
+
+
+def ours_made(count: int) -> None:
+    payload = bytes(1100)
+    for number in range(count):
+        packet = RtpPacket(payload_type=96, sequence_number=7, timestamp=9, ssrc=11, payload=payload, extension_map=MAP)
         packet.set(TRANSPORT_CC, number & 0xFFFF)
         packet.set(MID, "1")
         packet.serialize()
@@ -77,10 +105,30 @@ def aiortc_set(count: int) -> None:
         packet.serialize(AIORTC_MAP)
 
 
+def aiortc_four(count: int) -> None:
+    for number in range(count):
+        packet = AiortcPacket.parse(DATA_OF_FOUR, AIORTC_MAP_OF_FOUR)
+        found = packet.extensions
+        _ = (found.audio_level, found.abs_send_time, found.transport_sequence_number, found.mid)
+        packet.extensions.transport_sequence_number = number & 0xFFFF
+        packet.serialize(AIORTC_MAP_OF_FOUR)
+
+
+def aiortc_made(count: int) -> None:
+    payload = bytes(1100)
+    for number in range(count):
+        packet = AiortcPacket(payload_type=96, sequence_number=7, timestamp=9, ssrc=11, payload=payload)
+        packet.extensions.transport_sequence_number = number & 0xFFFF
+        packet.extensions.mid = "1"
+        packet.serialize(AIORTC_MAP)
+
+
 TASKS: list[tuple[str, Callable[[int], None], Callable[[int], None]]] = [
     ("parse, write", ours_plain, aiortc_plain),
     ("parse, read two, write", ours_read, aiortc_read),
     ("parse, read, set two, write", ours_set, aiortc_set),
+    ("parse, read four, set one", ours_four, aiortc_four),
+    ("make, set two, write", ours_made, aiortc_made),
 ]
 
 

@@ -236,10 +236,10 @@ class RtpPacket:
         Errors: `InvalidStateError` without an `extension_map`, `InvalidArgumentError` when it lacks `uri`, or when the
         value cannot be written; the packet is unchanged then.
         """
-        layout = self._layout
-        if layout is None and self._raw and self._extensions is None and self._map is not None:
-            layout = self._layout = self._map.layouts.find(self._raw)
-        if layout is not None and value is not None:
+        layout, mapping = self._layout, self._map
+        if layout is None and self._extensions is None and mapping is not None:
+            layout = self._layout = mapping.layouts.find(self._raw)
+        if layout is not None and mapping is not None and value is not None:
             place = layout.get(uri)
             if place is not None:
                 _, _, serialize, size, before, behind = place
@@ -250,6 +250,13 @@ class RtpPacket:
                 if len(data) == size:  # the block keeps its form: the bytes are exchanged, and that is all
                     raw = self._raw
                     self._raw = raw[before] + data + raw[behind]
+                    return
+            elif uri in mapping.codecs:
+                data = mapping.codecs[uri][2](value)
+                growth = layout.grown.get((uri, len(data))) or mapping.layouts.grow(layout, self._raw, uri, data)
+                if growth is not None:
+                    header, old, element, padding, self._layout = growth
+                    self._raw = header + self._raw[old] + element + data + padding
                     return
         self._set_element(uri, value)
 

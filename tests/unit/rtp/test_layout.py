@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import tracemalloc
 from typing import Any
 
 import pytest
 
+from tests.support.calls import count_calls
 from webrtc_stack.base import SeededEntropy
 from webrtc_stack.errors import InvalidArgumentError, ParseError
 from webrtc_stack.rtp import AudioLevel, ExtensionMap, HeaderExtensions, RtpPacket, Uri
@@ -179,3 +182,130 @@ def test_random_blocks_read_alike_however_many_layouts_were_learned() -> None:
         packet.set(uri, new)
         assert slowly(RtpPacket.parse(packet.serialize(), MAP)) == {**expected, uri: new}
         assert len(MAP.layouts) <= 32
+
+
+# --- packets that are made --------------------------------------------------------------------------------------------
+
+
+def as_elements(mapping: ExtensionMap, values: list[tuple[str, Any]]) -> bytes:
+    """The packet as the elements write it, without any layout."""
+    made = RtpPacket(extensions=HeaderExtensions(two_byte=mapping.two_byte))
+    for uri, value in values:
+        identifier = mapping.id(uri)
+        assert identifier is not None
+        made.extensions[identifier] = CODECS[uri].serialize(value)
+    return made.serialize()
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        MAP,
+        ExtensionMap(MAP.uris, allow_mixed=True),
+        ExtensionMap({**MAP.uris, 20: Uri.RID}),
+        ExtensionMap({14: Uri.MID}),
+    ],
+    ids=["one-byte", "mixed", "two-byte", "one"],
+)
+def test_a_block_made_element_by_element_is_the_one_that_elements_write(mapping: ExtensionMap) -> None:
+    known = [(uri, value) for uri, (value, _) in VALUES.items() if uri in mapping]
+    for _ in range(2):
+        for order in itertools.permutations(known):
+            packet = RtpPacket(extension_map=mapping)
+            for count, (uri, value) in enumerate(order, 1):
+                assert packet.get(uri) is None
+                packet.set(uri, value)
+                data = packet.serialize()
+                assert data == as_elements(mapping, list(order[:count])) and len(data) == packet.size
+                assert RtpPacket.parse(data, mapping) == packet
+            assert [packet.get(uri) for uri, _ in order] == [value for _, value in order]
+
+
+def test_a_value_too_long_for_the_one_byte_form_changes_the_form_or_is_refused() -> None:
+    mixed = RtpPacket(extension_map=ExtensionMap(MAP.uris, allow_mixed=True))
+    mixed.set(Uri.TRANSPORT_CC, 5)
+    mixed.set(Uri.MID, "x" * 17)
+    assert mixed.extensions.profile == 0x1000
+    again = RtpPacket.parse(mixed.serialize(), mixed.extension_map)
+    assert (again.get(Uri.TRANSPORT_CC), again.get(Uri.MID)) == (5, "x" * 17)
+    plain = RtpPacket(extension_map=MAP)
+    plain.set(Uri.TRANSPORT_CC, 5)
+    before = plain.serialize()
+    for value in ("x" * 17, ""):
+        with pytest.raises(InvalidArgumentError):
+            plain.set(Uri.MID, value)
+    assert plain.serialize() == before
+
+
+def test_making_a_packet_takes_few_calls_and_no_object_beside_it() -> None:
+    mapping = ExtensionMap(MAP.uris)
+
+    def make() -> None:
+        packet = RtpPacket(payload=b"media", extension_map=mapping)
+        packet.set(Uri.MID, "0")
+        packet.set(Uri.TRANSPORT_CC, 7)
+        packet.serialize()
+
+    make()
+    calls = count_calls(make)
+    assert calls.python <= 8  # make, __init__, set twice, two codecs and the range of one, serialize
+
+
+def test_reading_and_setting_in_place_takes_one_call_each() -> None:
+    data, mapping = whole().serialize(), ExtensionMap(MAP.uris)
+
+    def read_and_set() -> None:
+        packet = RtpPacket.parse(data, mapping)
+        packet.get(Uri.TRANSPORT_CC)
+        packet.get(Uri.MID)
+        packet.get(Uri.AUDIO_LEVEL)
+        packet.set(Uri.TRANSPORT_CC, 7)
+        packet.serialize()
+
+    read_and_set()
+    calls = count_calls(read_and_set)
+    assert calls.python <= 8  # itself, parse, find, get three times, set, serialize
+
+
+def test_hostile_blocks_and_values_leave_the_table_at_its_limit() -> None:
+    mapping = ExtensionMap(dict(enumerate(list(CODECS)[:14], 1)), allow_mixed=True)
+    entropy = SeededEntropy(3)
+
+    def run(count: int) -> None:
+        chance = entropy.bytes(64)
+        for number in range(count):
+            start = number % 40
+            packet = received(chance[start : start + 4 * (1 + number % 5)].hex(), mapping)
+            packet.set(Uri.MID, "m" * (1 + number % 20))
+            packet.set(Uri.RID, "r" * (1 + number // 20 % 20))
+            packet.get(Uri.MID)
+            made = RtpPacket(extension_map=mapping)
+            made.set(Uri.RID, "r" * (1 + number % 16))
+            made.set(Uri.MID, "m" * (1 + number // 16 % 16))
+            assert len(mapping.layouts) <= 32
+
+    run(1000)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        run(4000)  # of which each learns several layouts
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 1 << 20
+
+
+def test_a_full_table_is_learned_again_after_a_while() -> None:
+    mapping = ExtensionMap({1: Uri.MID, 2: Uri.RID, 3: Uri.TRANSPORT_CC})
+
+    def see(mid: int, rid: int) -> None:
+        packet = RtpPacket(extensions=HeaderExtensions({1: b"m" * mid, 2: b"r" * rid}))
+        got = RtpPacket.parse(packet.serialize(), mapping)
+        assert (got.get(Uri.MID), got.get(Uri.RID)) == ("m" * mid, "r" * rid)
+
+    for mid, rid in itertools.product(range(1, 9), range(1, 5)):
+        see(mid, rid)
+    assert len(mapping.layouts) == 32
+    for _ in range(1200):
+        see(16, 16)
+    assert len(mapping.layouts) == 1

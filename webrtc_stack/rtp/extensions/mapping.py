@@ -44,11 +44,11 @@ class ExtensionMap:
             for uri, identifier in self.by_uri.items()
             if uri in CODECS
         }
-        self.layouts = Layouts(self.codecs)
         self.allow_mixed = allow_mixed
         self.encrypted = frozenset(hidden)
         self.two_byte = not allow_mixed and any(identifier > 14 for identifier in uris)
         self.one_byte = not allow_mixed and not self.two_byte
+        self.layouts = Layouts(self.codecs, from_nothing=not self.two_byte)
 
     def id(self, uri: str) -> int | None:
         """The identifier of `uri`, or None if it was not negotiated. Of one that stands twice the first counts."""
