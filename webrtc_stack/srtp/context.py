@@ -332,8 +332,9 @@ class SrtpContext:
         opened: list[bytes | Refused] = []
         append = opened.append
         keys = self._keys
-        trailer = keys.rtp_trailer
-        simple = not keys.mki_bytes and not keys.treats_headers
+        trailer, identified = keys.rtp_trailer, keys.mki_bytes > 0
+        where = slice(-keys.rtp_mki[0], -keys.rtp_mki[1] or None)
+        mki = b""  # that of the key which `open_` has
         windows = self._received
         window: ReceiveStream | None = None
         open_: Open = _no_stream
@@ -343,11 +344,15 @@ class SrtpContext:
             end = len(packet) - trailer
             if 12 <= end <= MAX_PACKET_BYTES:
                 first, sequence, ssrc, words = _RTP_LONG(packet)  # the trailer makes every packet long enough
-                if sequence == expected and ssrc == latest and simple:
+                if sequence == expected and ssrc == latest and (not identified or packet[where] == mki):
                     kind = first & 0xDF
                     head = 12 if kind == 0x80 else 16 + 4 * words if kind == 0x90 else header_end(packet, end)
                     if head <= end:
-                        plain = open_(packet, head, index + 1)
+                        try:
+                            plain = open_(packet, head, index + 1)
+                        except ParseError:  # authentic, but its header extension cannot be read
+                            append(self._refuse(Refused.MALFORMED))
+                            continue
                         if plain is None:
                             append(self._refuse(Refused.BAD_TAG))
                             continue
@@ -364,7 +369,7 @@ class SrtpContext:
                 self._refuse(result)
                 continue
             good += 1
-            window = windows[ssrc]
+            window, mki = windows[ssrc], packet[where]
             latest, index, open_ = ssrc, window.top, window.open
             expected = (index & 0xFFFF) + 1
         if window is not None:

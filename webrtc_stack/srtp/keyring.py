@@ -35,7 +35,6 @@ class Keyring:
         "rtcp_overhead",
         "rtp_mki",
         "rtp_trailer",
-        "treats_headers",
     )
 
     def __init__(
@@ -51,7 +50,6 @@ class Keyring:
         if len(mki) > MAX_MKI_BYTES:
             raise InvalidArgumentError(f"a master key identifier has 1 to {MAX_MKI_BYTES} bytes, got {len(mki)}")
         self._profile = profile
-        self.treats_headers = cryptex or bool(encrypted_extensions)
         self._cryptex = cryptex
         self._ids = encrypted_extensions
         self.mki_bytes = len(mki)

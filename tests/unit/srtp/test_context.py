@@ -287,6 +287,36 @@ def test_packets_in_order_cost_a_fixed_small_number_of_calls() -> None:
             assert calls.native <= 200 * native + 40
 
 
+@PROFILES
+def test_received_bursts_are_as_short_with_a_key_identifier(profile: Profile) -> None:
+    counted = []
+    for mki in (None, b"key1"):
+        sender, receiver = pair(profile, mki=mki)
+        sealed = sender.protect_many([rtp(sequence) for sequence in range(300)])
+        receiver.unprotect_many(sealed[:100])
+        counted.append(count_calls(receiver.unprotect_many, sealed[100:]))
+    without, identified = counted
+    assert identified.result == without.result
+    assert identified.python <= without.python + 10
+    assert identified.native <= without.native + 10
+
+
+def test_a_burst_changes_keys_where_its_packets_do() -> None:
+    sender, receiver = pair(Profile.AEAD_AES_128_GCM, mki=b"\0\1")
+    for side in (sender, receiver):
+        side.add_key(b"k" * 16, b"s" * 12, mki=b"\0\2")
+    packets = [rtp(sequence) for sequence in range(30)]
+    sealed = sender.protect_many(packets[:10])
+    sender.use_key(b"\0\2")
+    sealed += sender.protect_many(packets[10:20])
+    sender.use_key(b"\0\1")
+    sealed += sender.protect_many(packets[20:])
+    unknown = sealed[25][:-1] + b"\3"
+    wrong = sealed[26][:-1] + b"\2"
+    received = receiver.unprotect_many([*sealed[:25], unknown, sealed[25], wrong, *sealed[26:]])
+    assert received == [*packets[:25], Refused.UNKNOWN_KEY, packets[25], Refused.BAD_TAG, *packets[26:]]
+
+
 # --- keys -----------------------------------------------------------------------------------------------------------
 
 
