@@ -222,8 +222,12 @@ class MediaHub:
         """The way to the peer stands, with keys: from now on media goes out."""
         if not self._ready:
             self._ready = True
-            for transceiver in self.transceivers:
-                transceiver.sender._refresh()
+            self.negotiated()
+
+    def negotiated(self) -> None:
+        """A description was applied: codecs may be others even where no transceiver has changed."""
+        for transceiver in self.transceivers:
+            transceiver.sender._refresh()
 
     def frames_received(self, event: FramesReceived) -> None:
         transceiver = self._transceivers.get(event.handle)

@@ -127,11 +127,13 @@ class PeerConnection(ChannelApi, MediaApi):
         """
         self.core.set_local_description(description, self.runtime.time())
         self._driver.flush()  # states are up to date when this returns, as W3C says
+        self._media.negotiated()
 
     async def set_remote_description(self, description: SessionDescription) -> None:
         """Applies the peer's description. Errors: `InvalidStateError`, `NegotiationError`, `SdpParseError`."""
         self.core.set_remote_description(description, self.runtime.time())
         self._driver.flush()  # states are up to date when this returns, as W3C says
+        self._media.negotiated()
 
     @property
     def local_description(self) -> SessionDescription | None:

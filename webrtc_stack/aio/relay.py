@@ -75,7 +75,7 @@ class SharedEncoder:
         self.output = EncodedTrack(
             track.kind, codec, label=f"{track.label or track.id} encoded", on_keyframe_request=self._keyframe_requested
         )
-        self._sending = Sending(self, track, MediaTimeline(), self._write, {})
+        self._sending = Sending(self, track, MediaTimeline(), self._write, {}, self._is_wanted)
         self._sending.configure(CodecParameters(payload_type=0, codec=codec), [(0, encoding)], None)
 
     def now(self) -> Instant:
@@ -83,6 +83,9 @@ class SharedEncoder:
 
     def _keyframe_requested(self) -> None:
         self._sending.request_keyframe(None)
+
+    def _is_wanted(self) -> bool:
+        return self.output.consumers > 0
 
     def _write(self, frame: OutgoingFrame, rid: str | None) -> bool:
         if not self.output.ended:

@@ -114,7 +114,11 @@ class RemoteTrack(RawTrack[Any]):
         if old is not None:
             self.decoded = summed(self.decoded, old.counters)
             await hub.offload.run(old.close)
-        self.decoder = await hub.offload.run(hub.engine.decoder, codec)
+        await hub.offload.run(self._make_decoder, codec)
+
+    def _make_decoder(self, codec: CodecParameters) -> None:
+        """Runs in a thread, and keeps what it made: who waits for it may be cancelled meanwhile."""
+        self.decoder = self._receiver._hub.engine.decoder(codec)
 
     def _finished(self) -> None:
         if self._task is not None:

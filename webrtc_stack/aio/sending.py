@@ -140,12 +140,14 @@ class Sending:
         timeline: MediaTimeline,
         send: Callable[[OutgoingFrame, str | None], bool],
         totals: dict[str | None, EncoderCounters],
+        wanted: Callable[[], bool] = lambda: True,
     ) -> None:
         self._hub = hub
         self.track = track
         self._timeline = timeline
         self._send = send
         self._totals = totals
+        self._wanted = wanted
         self._frames: Subscription[Any] | None = None
         self.layers: list[Layer] = []
         self.codec: CodecParameters | None = None
@@ -190,6 +192,8 @@ class Sending:
         try:
             with self.track.frames() as self._frames:
                 async for frame in self._frames:
+                    if not self._wanted():
+                        continue
                     all_layers.update(self.layers)
                     await self._one(frame)
         finally:
