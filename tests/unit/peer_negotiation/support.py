@@ -219,10 +219,9 @@ def check_rtp_answer(offered: SessionDescription, theirs: MediaDescription, ours
     asked = allowed[offered.direction_of(theirs)]
     given = ours.direction
     assert given is not None and (asked == "sendrecv" or given in (asked, "inactive"))
-    extensions = {one.uri: one for one in theirs.extmaps}
+    extensions = {(one.id, one.uri): one for one in theirs.extmaps}
     for extension in ours.extmaps:
-        their = extensions[extension.uri]
-        assert extension.id == their.id
+        their = extensions[extension.id, extension.uri]
         limit = allowed[their.direction or "sendrecv"]
         assert limit == "sendrecv" or extension.direction == limit
     if ours.has("extmap-allow-mixed"):

@@ -38,7 +38,7 @@ def create_offer(state: NegotiationState, wishes: Wishes, local: LocalTransport)
         ice=ice, setup=SetupRole.ACTPASS, fingerprints=local.fingerprints, sctp=local.sctp, tls_id=local.tls_id
     )
     slots = _slots(state)
-    writer = _OfferWriter(state, own, {slot.mid for slot in slots}, _tables(stable))
+    writer = _OfferWriter(state, own, {slot.mid for slot in slots}, _tables(state))
     by_mid = {one.mid: one for one in state.transceivers if one.mid is not None and not one.stopped}
     waiting = [one for one in state.transceivers if one.mid is None and not one.stopping and not one.stopped]
     wants_data = wishes.data_channel and not any(slot.alive and is_data(slot.section) for slot in slots)
@@ -128,9 +128,10 @@ class _OfferWriter:
         return slot is None or not slot.negotiated
 
 
-def _tables(stable: NegotiationState) -> OfferTables:
+def _tables(state: NegotiationState) -> OfferTables:
+    pending = state.pending_local if state.signaling_state is SignalingState.HAVE_LOCAL_OFFER else None
     sections: list[MediaDescription] = []
-    for description in (stable.current_local, stable.current_remote):
+    for description in (state.stable.current_local, pending, state.stable.current_remote):
         if description is not None:
             sections += description.sdp.media
     return OfferTables.of(sections)

@@ -281,7 +281,10 @@ def draw_sources(
         if ssrc not in used:
             used.add(ssrc)
             found.append(ssrc)
-    return tuple(SourceIds(ssrc=media, rtx_ssrc=repair) for media, repair in zip(found[::2], found[1::2], strict=True))
+    return tuple(
+        SourceIds(ssrc=media, rtx_ssrc=repair if repairs else None)
+        for media, repair in zip(found[::2], found[1::2], strict=True)
+    )
 
 
 def _track_id(state: NegotiationState, handle: TransceiverHandle) -> str:
