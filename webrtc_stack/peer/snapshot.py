@@ -1,6 +1,6 @@
 """A whole peer at one moment, as values: for panels, logs and bug reports.
 
-The statistics of W3C (`get_stats`) are built from the same counters and come with the media rooms.
+The statistics of W3C (`get_stats`) are built from the same counters, in `stats`.
 """
 
 from __future__ import annotations

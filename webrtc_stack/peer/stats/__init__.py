@@ -27,6 +27,7 @@ from .media import (
     SentRtpStreamStats,
     VideoSourceStats,
 )
+from .meters import FrameMeter, SoundMeter
 from .overlays import (
     NO_OVERLAYS,
     InboundOverlay,
@@ -47,6 +48,7 @@ __all__ = [
     "CodecStats",
     "DataChannelStats",
     "DtlsRole",
+    "FrameMeter",
     "IceCandidatePairStats",
     "IceCandidateStats",
     "IceRole",
@@ -65,6 +67,7 @@ __all__ = [
     "RemoteOutboundRtpStreamStats",
     "RtpStreamStats",
     "SentRtpStreamStats",
+    "SoundMeter",
     "SourceOverlay",
     "Stats",
     "StatsReport",
