@@ -25,7 +25,7 @@ from .base import (
     PayloadFormat,
 )
 from .nal import START_CODE, split_annex_b
-from .split import split_evenly
+from .nal_payloads import START_BIT, NalPayloads, aggregate_units, join_payloads, pack_units, split_aggregate
 
 IDR: Final = 5
 SEI: Final = 6
@@ -34,8 +34,7 @@ PPS: Final = 8
 ACCESS_UNIT_DELIMITER: Final = 9
 _STAP_A: Final = 24
 _FU_A: Final = 28
-_START_BIT: Final = 0x80
-_END_BIT: Final = 0x40
+_LAYOUT: Final = NalPayloads(1, 0, 0x1F, 1, _STAP_A, _STAP_A, _FU_A, "STAP-A", "FU-A")
 
 
 class H264Facts(NamedTuple):
@@ -66,121 +65,30 @@ class H264Packetizer(Packetizer):
     def packetize_units(self, units: list[bytes]) -> list[bytes]:
         """The payloads of one access unit whose NAL units lie apart already."""
         limit = self._max
-        payloads: list[bytes] = []
-        waiting: list[bytes] = []
-        room = limit - 1
-        for unit in units:
-            if not unit or unit[0] & 0x1F >= _STAP_A:
-                raise InvalidArgumentError("a NAL unit is empty, or of a type that RTP uses for itself (24 to 31)")
-            size = len(unit)
-            if self._mode == 0:
-                if size > limit:
-                    raise InvalidArgumentError(
-                        f"a NAL unit of {size} bytes; packetization-mode 0 allows {limit}: encode smaller slices"
-                    )
-                payloads.append(unit)
-            elif size + 2 <= room:
-                waiting.append(unit)
-                room -= size + 2
-            else:
-                if waiting:
-                    payloads.append(_aggregate(waiting))
-                    waiting = []
-                    room = limit - 1
-                if size + 2 <= room:
-                    waiting = [unit]
-                    room -= size + 2
-                elif size <= limit:
-                    payloads.append(unit)
-                else:
-                    payloads += _fragment(unit, limit)
-        if waiting:
-            payloads.append(_aggregate(waiting))
-        return payloads
+        if self._mode == 0:
+            largest = max(map(len, units), default=0)
+            if largest > limit:
+                raise InvalidArgumentError(
+                    f"a NAL unit of {largest} bytes; packetization-mode 0 allows {limit}: encode smaller slices"
+                )
+            return [payload for unit in units for payload in pack_units(_LAYOUT, [unit], limit, _aggregate)]
+        return pack_units(_LAYOUT, units, limit, _aggregate)
 
 
 def _aggregate(units: list[bytes]) -> bytes:
-    if len(units) == 1:
-        return units[0]
     reference = max(unit[0] & 0x60 for unit in units)
     forbidden = 0x80 if any(unit[0] & 0x80 for unit in units) else 0
-    parts = [bytes((forbidden | reference | _STAP_A,))]
-    for unit in units:
-        parts += (len(unit).to_bytes(2, "big"), unit)
-    return b"".join(parts)
-
-
-def _fragment(unit: bytes, limit: int) -> list[bytes]:
-    indicator, kind = unit[0] & 0xE0 | _FU_A, unit[0] & 0x1F
-    return split_evenly(
-        unit[1:],
-        bytes((indicator, _START_BIT | kind)),
-        bytes((indicator, kind)),
-        limit,
-        bytes((indicator, _END_BIT | kind)),
-    )
+    return aggregate_units(bytes((forbidden | reference | _STAP_A,)), units)
 
 
 def parse_stap_a(payload: bytes) -> list[bytes]:
     """The NAL units of a STAP-A. Errors: `ParseError`."""
-    units = []
-    at = 1
-    end = len(payload)
-    while at < end:
-        if at + 2 > end:
-            raise ParseError("length truncated", offset=at, field="STAP-A")
-        size = payload[at] << 8 | payload[at + 1]
-        at += 2
-        unit = payload[at : at + size]
-        if not size or len(unit) < size:
-            raise ParseError("unit truncated", offset=at, field="STAP-A")
-        if not 0 < unit[0] & 0x1F < _STAP_A:
-            raise ParseError(f"a unit of type {unit[0] & 0x1F}", offset=at, field="STAP-A")
-        units.append(unit)
-        at += size
-    if not units:
-        raise ParseError("empty", field="STAP-A")
-    return units
+    return split_aggregate(_LAYOUT, payload)
 
 
 def join_units(payloads: list[bytes]) -> list[bytes]:
     """The NAL units that payloads, in order and without a gap, make up. Errors: `ParseError`."""
-    units: list[bytes] = []
-    fragments: list[bytes] = []
-    middle = b""
-    for payload in payloads:
-        if fragments:
-            if payload.startswith(middle):
-                fragments.append(payload[2:])
-                continue
-            # The last fragment differs from the middle ones in the end bit (nothing else may come here).
-            if payload[0] != middle[0] or len(payload) < 2 or payload[1] & 0xDF != _END_BIT | middle[1]:
-                raise ParseError("a fragmented unit does not go on", field="FU-A")
-            fragments.append(payload[2:])
-            units.append(b"".join(fragments))
-            fragments = []
-            continue
-        kind = payload[0] & 0x1F
-        if 0 < kind < _STAP_A:
-            units.append(payload)
-        elif kind == _FU_A:
-            if len(payload) < 2 or not payload[1] & _START_BIT:
-                raise ParseError("a fragmented unit without its beginning", field="FU-A")
-            original = payload[1] & 0x1F
-            if original >= _STAP_A:
-                raise ParseError(f"a fragmented unit of type {original}", field="FU-A")
-            fragments = [bytes((payload[0] & 0xE0 | original,)), payload[2:]]
-            if payload[1] & _END_BIT:  # a whole unit in one fragment: forbidden, but seen and harmless
-                units.append(b"".join(fragments))
-                fragments = []
-            middle = bytes((payload[0], original))
-        elif kind == _STAP_A:
-            units += parse_stap_a(payload)
-        else:
-            raise ParseError(f"packets of type {kind} are not of packetization modes 0 and 1", field="NAL unit type")
-    if fragments:
-        raise ParseError("a fragmented unit without its end", field="FU-A")
-    return units
+    return join_payloads(_LAYOUT, payloads)
 
 
 class H264Depacketizer(FrameAssembler):
@@ -204,7 +112,7 @@ class H264Depacketizer(FrameAssembler):
         slice_at = 1
         inside: tuple[int, ...] = (kind,)
         if kind == _FU_A:
-            if len(payload) < 3 or not payload[1] & _START_BIT:
+            if len(payload) < 3 or not payload[1] & START_BIT:
                 return NO_START
             kind = payload[1] & 0x1F
             inside = (kind,)

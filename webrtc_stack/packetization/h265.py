@@ -24,7 +24,7 @@ from .base import (
     PayloadFormat,
 )
 from .nal import START_CODE, split_annex_b
-from .split import split_evenly
+from .nal_payloads import END_BIT, START_BIT, NalPayloads, aggregate_units, join_payloads, pack_units, split_aggregate
 
 VPS: Final = 32
 SPS: Final = 33
@@ -33,8 +33,7 @@ ACCESS_UNIT_DELIMITER: Final = 35
 PREFIX_SEI: Final = 39
 _AP: Final = 48
 _FU: Final = 49
-_START_BIT: Final = 0x80
-_END_BIT: Final = 0x40
+_LAYOUT: Final = NalPayloads(2, 1, 0x3F, 0, _AP, _AP, _FU, "aggregation packet", "FU")
 # Intra random access pictures: BLA, IDR, CRA and two reserved ones.
 _FIRST_IRAP: Final = 16
 _LAST_IRAP: Final = 23
@@ -68,7 +67,7 @@ class H265FuHeader(NamedTuple):
 
     @classmethod
     def parse(cls, octet: int) -> H265FuHeader:
-        return cls(bool(octet & _START_BIT), bool(octet & _END_BIT), octet & 0x3F)
+        return cls(bool(octet & START_BIT), bool(octet & END_BIT), octet & 0x3F)
 
 
 class H265Facts(NamedTuple):
@@ -92,33 +91,10 @@ class H265Packetizer(Packetizer):
 
     def packetize_units(self, units: list[bytes]) -> list[bytes]:
         """The payloads of one access unit whose NAL units lie apart already."""
-        limit = self._max
-        payloads: list[bytes] = []
-        waiting: list[bytes] = []
-        room = limit - 2
-        for unit in units:
-            size = len(unit)
-            if size < 2 or unit[0] >> 1 & 0x3F >= _AP:
-                raise InvalidArgumentError("a NAL unit is too short, or of a type that RTP uses for itself (48 to 63)")
-            if size + 2 > room and waiting:
-                payloads.append(_aggregate(waiting))
-                waiting = []
-                room = limit - 2
-            if size + 2 <= room:
-                waiting.append(unit)
-                room -= size + 2
-            elif size <= limit:
-                payloads.append(unit)
-            else:
-                payloads += _fragment(unit, limit)
-        if waiting:
-            payloads.append(_aggregate(waiting))
-        return payloads
+        return pack_units(_LAYOUT, units, self._max, _aggregate)
 
 
 def _aggregate(units: list[bytes]) -> bytes:
-    if len(units) == 1:
-        return units[0]
     headers = [H265NalHeader.parse(unit) for unit in units]
     head = H265NalHeader(
         max(one.f for one in headers),
@@ -126,85 +102,17 @@ def _aggregate(units: list[bytes]) -> bytes:
         min(one.layer_id for one in headers),
         min(one.tid for one in headers),
     )
-    parts = [head.serialize()]
-    for unit in units:
-        parts += (len(unit).to_bytes(2, "big"), unit)
-    return b"".join(parts)
-
-
-def _fragment(unit: bytes, limit: int) -> list[bytes]:
-    kind = unit[0] >> 1 & 0x3F
-    head = bytes((unit[0] & 0x81 | _FU << 1, unit[1]))
-    return split_evenly(
-        unit[2:],
-        head + bytes((_START_BIT | kind,)),
-        head + bytes((kind,)),
-        limit,
-        head + bytes((_END_BIT | kind,)),
-    )
+    return aggregate_units(head.serialize(), units)
 
 
 def parse_aggregation(payload: bytes) -> list[bytes]:
     """The NAL units of an aggregation packet. Errors: `ParseError`."""
-    units = []
-    at = 2
-    end = len(payload)
-    while at < end:
-        if at + 2 > end:
-            raise ParseError("length truncated", offset=at, field="aggregation packet")
-        size = payload[at] << 8 | payload[at + 1]
-        at += 2
-        unit = payload[at : at + size]
-        if size < 2 or len(unit) < size:
-            raise ParseError("unit truncated", offset=at, field="aggregation packet")
-        if unit[0] >> 1 & 0x3F >= _AP:
-            raise ParseError("an aggregate inside an aggregate", offset=at, field="aggregation packet")
-        units.append(unit)
-        at += size
-    if not units:
-        raise ParseError("empty", field="aggregation packet")
-    return units
+    return split_aggregate(_LAYOUT, payload)
 
 
 def join_units(payloads: list[bytes]) -> list[bytes]:
     """The NAL units that payloads, in order and without a gap, make up. Errors: `ParseError`."""
-    units: list[bytes] = []
-    fragments: list[bytes] = []
-    middle = b""
-    for payload in payloads:
-        if fragments:
-            if payload.startswith(middle):
-                fragments.append(payload[3:])
-                continue
-            if payload[:2] != middle[:2] or len(payload) < 3 or payload[2] != _END_BIT | middle[2]:
-                raise ParseError("a fragmented unit does not go on", field="FU")
-            fragments.append(payload[3:])
-            units.append(b"".join(fragments))
-            fragments = []
-            continue
-        if len(payload) < 2:
-            raise ParseError("truncated", offset=len(payload), field="H.265 NAL unit header")
-        kind = payload[0] >> 1 & 0x3F
-        if kind < _AP:
-            units.append(payload)
-        elif kind == _FU:
-            if len(payload) < 3 or not payload[2] & _START_BIT:
-                raise ParseError("a fragmented unit without its beginning", field="FU")
-            original = payload[2] & 0x3F
-            if original >= _AP:
-                raise ParseError(f"a fragmented unit of type {original}", field="FU")
-            fragments = [bytes((payload[0] & 0x81 | original << 1, payload[1])), payload[3:]]
-            if payload[2] & _END_BIT:  # forbidden in one fragment, but harmless
-                units.append(b"".join(fragments))
-                fragments = []
-            middle = payload[:2] + bytes((original,))
-        elif kind == _AP:
-            units += parse_aggregation(payload)
-        else:
-            raise ParseError(f"packets of type {kind} are not served", field="NAL unit type")
-    if fragments:
-        raise ParseError("a fragmented unit without its end", field="FU")
-    return units
+    return join_payloads(_LAYOUT, payloads)
 
 
 class H265Depacketizer(FrameAssembler):
@@ -224,7 +132,7 @@ class H265Depacketizer(FrameAssembler):
         slice_at = 2
         inside: tuple[int, ...] = (kind,)
         if kind == _FU:
-            if len(payload) < 3 or not payload[2] & _START_BIT:
+            if len(payload) < 3 or not payload[2] & START_BIT:
                 return NO_START
             kind = payload[2] & 0x3F
             inside = (kind,)
