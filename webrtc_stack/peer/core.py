@@ -65,6 +65,8 @@ class PeerCore(Calls):
 
     def __init__(self, config: PeerConfig | None = None, now: Instant = 0.0) -> None:
         super().__init__()
+        self._due: Instant | None = None
+        """What `next_timeout` said: a driver asks several times a turn, and every room below has to be asked."""
         self._advance(now)
         self.config = config if config is not None else PeerConfig()
         self.paths = PathTable()
@@ -440,17 +442,26 @@ class PeerCore(Calls):
         return out
 
     def poll_events(self) -> list[Any]:
-        if not self._closed:
-            self._transport.pump(self._now)
+        if not self._closed and self._transport.pump(self._now):
+            self._due = None
         return super().poll_events()
 
     def next_timeout(self) -> Instant:
+        if self._due is None:
+            self._due = self._next_timeout()
+        return self._due
+
+    def _next_timeout(self) -> Instant:
         if self._closed:
             return NEVER
         instant = self._transport.next_timeout(self._now)
         if self._closing and self._transport.goodbye_said:
             return min(instant, self._now)
         return instant
+
+    def _advance(self, now: Instant) -> Instant:
+        self._due = None
+        return super()._advance(now)
 
     # --- the end ----------------------------------------------------------------------------------------------------
 

@@ -319,9 +319,12 @@ class Transport:
 
     # --- between the rooms ------------------------------------------------------------------------------------------
 
-    def pump(self, now: Instant) -> None:
-        """Carries events upwards until no room has any: ICE to DTLS, DTLS to SCTP, the rest to the peer."""
-        moved = True
+    def pump(self, now: Instant) -> bool:
+        """Carries events upwards until no room has any: ICE to DTLS, DTLS to SCTP, the rest to the peer.
+
+        Returns: whether there were any.
+        """
+        any_moved, moved = False, True
         while moved:
             moved = False
             for ice_event in self.ice.poll_events():
@@ -342,6 +345,8 @@ class Transport:
             for media_event in self.media.poll_events():
                 moved = True
                 self._on_event(media_event)
+            any_moved = any_moved or moved
+        return any_moved
 
     def _dtls_events(self, events: Sequence[Any], now: Instant) -> None:
         packets: list[bytes] = []
