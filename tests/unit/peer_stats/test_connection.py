@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.peer_stats.call import (
@@ -22,8 +22,9 @@ from tests.unit.peer_stats.call import (
 )
 from webrtc_stack.base import Datagram, PathId
 from webrtc_stack.datachannel import ChannelOpened, ChannelState, MessageReceived
-from webrtc_stack.peer import IceCandidateGathered, PeerConfig, SdpType, SessionDescription
-from webrtc_stack.peer.stats import Stats, StatsReport, camel_case, collect
+from webrtc_stack.peer import Encoding, IceCandidateGathered, MediaKind, PeerConfig, SdpType, SessionDescription
+from webrtc_stack.peer.media import OutgoingFrame
+from webrtc_stack.peer.stats import Stats, StatsReport, camel_case, collect, collect_receiver, collect_sender
 from webrtc_stack.sim import LinkConfig
 
 
@@ -31,8 +32,7 @@ def report(call: Call, side: int = 0) -> StatsReport:
     return collect(call.sides[side], now=call.now)
 
 
-def check(taken: StatsReport) -> None:
-    """What holds for every report."""
+def check_references(taken: StatsReport) -> None:
     for id, one in taken.items():
         assert one.id == id
         for field in fields(one):
@@ -41,6 +41,11 @@ def check(taken: StatsReport) -> None:
                 assert value in taken, f"{one.type} {field.name} leads nowhere"
             if field.type == "float" or field.name.endswith("timestamp"):
                 assert value is None or isinstance(value, float)
+
+
+def check(taken: StatsReport) -> None:
+    """What holds for every report."""
+    check_references(taken)
     assert len(taken.of_type("peer-connection")) == len(taken.of_type("transport")) == 1
     text = json.dumps(taken.to_json(), allow_nan=False)
     for id, members in json.loads(text).items():
@@ -261,11 +266,58 @@ def test_names_change_by_rule_alone() -> None:
     assert camel_case("id") == "id"
 
 
-STEPS = st.sampled_from(["channel", "send", "negotiate", "half", "restart", "rollback", "run", "cut", "close", "noise"])
+STEPS = st.sampled_from(
+    [
+        *(
+            "channel",
+            "send",
+            "audio",
+            "video",
+            "simulcast",
+            "frames",
+            "stop",
+            "negotiate",
+            "half",
+            "restart",
+            "rollback",
+        ),
+        *("run", "cut", "close", "noise"),
+    ]
+)
 
 
-@settings(max_examples=30)
-@given(seed=st.integers(0, 1000), steps=st.lists(st.tuples(STEPS, st.integers(0, 1)), max_size=10))
+def step_media(call: Call, side: int, step: str) -> None:
+    peer = call.sides[side]
+    match step:
+        case "audio":
+            peer.add_transceiver(MediaKind.AUDIO, call.now, track_id="a", has_track=True)
+        case "video":
+            peer.add_track(MediaKind.VIDEO, call.now, track_id="v")
+        case "simulcast":
+            layers = (Encoding(rid="h"), Encoding(rid="l"))
+            peer.add_transceiver(MediaKind.VIDEO, call.now, track_id="s", has_track=True, encodings=layers)
+        case "frames":
+            for number in range(20):
+                for one in peer.transceivers():
+                    head = b"\x10\x02\x00\x9d\x01\x2a\x40\x01\xf0\x00" if one.kind is MediaKind.VIDEO else b"\x78"
+                    for encoding in one.encodings:
+                        frame = OutgoingFrame(head + bytes(2000), number / 50, keyframe=True)
+                        peer.send_frame(one.handle, frame, call.now, encoding.rid)
+                call.run(0.02)
+        case "stop":
+            peer.stop_transceiver(peer.transceivers()[0].handle, call.now)
+
+
+WHOLE_LIFE = [
+    *(("audio", 0), ("simulcast", 0), ("video", 1), ("channel", 0), ("negotiate", 0), ("run", 0), ("frames", 0)),
+    *(("restart", 1), ("negotiate", 1), ("run", 0), ("stop", 0), ("negotiate", 0), ("frames", 0), ("close", 1)),
+    ("run", 0),
+]
+
+
+@example(seed=1, steps=WHOLE_LIFE)
+@settings(max_examples=40)
+@given(seed=st.integers(0, 1000), steps=st.lists(st.tuples(STEPS, st.integers(0, 1)), max_size=12))
 def test_collecting_never_raises_and_changes_nothing(seed: int, steps: list[tuple[str, int]]) -> None:
     call = Call(seed, link=LinkConfig(latency=0.02, loss=0.1))
     handles: dict[int, list[Any]] = {0: [], 1: []}
@@ -291,6 +343,8 @@ def test_collecting_never_raises_and_changes_nothing(seed: int, steps: list[tupl
                     call.cut = not call.cut
                 case "close":
                     peer.close(call.now)
+                case "audio" | "video" | "simulcast" | "frames" | "stop":
+                    step_media(call, side, step)
                 case "noise":
                     peer.receive_many([Datagram(PathId(1), bytes([20 + side * 100, 1, 2]))] * 3, call.now)
         except Exception:  # a step that this state does not allow: the next one is tried
@@ -299,6 +353,9 @@ def test_collecting_never_raises_and_changes_nothing(seed: int, steps: list[tupl
         for number in range(2):
             before = call.sides[number].snapshot(), call.sides[number].next_timeout()
             check(report(call, number))
+            for one in call.sides[number].transceivers():
+                check_references(collect_sender(call.sides[number], one.handle, now=call.now))
+                check_references(collect_receiver(call.sides[number], one.handle, now=call.now))
             assert (call.sides[number].snapshot(), call.sides[number].next_timeout()) == before
 
 

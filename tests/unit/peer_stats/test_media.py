@@ -133,7 +133,7 @@ def test_what_nobody_measured_is_absent_and_what_was_counted_may_be_zero() -> No
 
 def test_times_are_milliseconds_of_the_epoch_and_reports_bear_their_own() -> None:
     session = Session(
-        [video_in(last_packet_received_timestamp=7.25)],
+        [video_in(last_packet_received_timestamp=7.2505)],
         [video_out()],
         [
             RemoteInboundFacts(
@@ -150,7 +150,7 @@ def test_times_are_milliseconds_of_the_epoch_and_reports_bear_their_own() -> Non
     (received,), (sent,) = report.of_type("inbound-rtp"), report.of_type("outbound-rtp")
     (reported,), (told_by_peer,) = report.of_type("remote-inbound-rtp"), report.of_type("remote-outbound-rtp")
     assert report.timestamp == received.timestamp == (EPOCH + 10) * 1000
-    assert received.last_packet_received_timestamp == (EPOCH + 7.25) * 1000
+    assert received.last_packet_received_timestamp == EPOCH * 1000 + 7250.5
     assert reported.timestamp == (EPOCH + 8.5) * 1000
     assert told_by_peer.timestamp == (EPOCH + 9.5) * 1000
     assert told_by_peer.remote_timestamp == (EPOCH + 3) * 1000
