@@ -205,3 +205,18 @@ def test_an_encoder_is_asked_at_most_once_an_interval_and_no_wish_is_lost() -> N
     assert made == [0.0, 0.5, 1.0, 1.5]
     demand.receive(pli)
     assert demand.next_timeout() == 2.0 and demand.take(2.0) and demand.next_timeout() == NEVER
+
+
+def test_a_packet_given_up_by_age_does_not_let_the_timer_spin() -> None:
+    """1.4000000000000006 + 2.0 is reached before the difference to it is 2.0: floats do not add up."""
+    nacks = NackGenerator()
+    found = 1.4000000000000006
+    nacks.received(1, found)
+    nacks.received(3, found)
+    for _ in range(30):
+        now = nacks.next_timeout()
+        if now == NEVER:
+            break
+        nacks.due(now)
+        assert nacks.next_timeout() > now
+    assert not len(nacks) and nacks.next_timeout() == NEVER

@@ -46,15 +46,24 @@ class Repair:
         target.rtx_received = self.received
         self.unwrapper.associate(self.ssrc, target.ssrc, self.section.receive.rtx)
 
-    def receive(self, burst: Iterable[bytes], now: Instant, twcc: streams.TwccReceiver | None, drops: Drops) -> None:
-        reader = self.section.reader
-        mapping = self.section.receive_map
-        cc = reader.transport_cc
+    def receive(
+        self, burst: Iterable[bytes], now: Instant, twcc: streams.TwccReceiver | None, drops: Drops
+    ) -> list[bytes]:
+        """Takes packets of this SSRC. Returns: those that are no repairs, or belong to another section."""
+        section = self.section
+        reader, mapping = section.reader, section.receive_map
+        mid, cc = reader.mid, reader.transport_cc
+        types, mid_bytes = section.receive.rtx, section.mid_bytes
         self.heard_at = now
         target = self.target
+        strangers: list[bytes] = []
         for data in burst:
+            elements = read_elements(data)
+            if data[1] & 0x7F not in types or (mid is not None and elements.get(mid, mid_bytes) != mid_bytes):
+                strangers.append(data)
+                continue
             if twcc is not None and cc is not None:
-                wide = read_elements(data).get(cc)
+                wide = elements.get(cc)
                 if wide is not None and len(wide) == 2:
                     twcc.receive(wide[0] << 8 | wide[1], self.ssrc, now)
             try:
@@ -71,6 +80,7 @@ class Repair:
             original = self.unwrapper.unwrap(packet)
             if original is not None:
                 target.receive_repaired(original, now)
+        return strangers
 
 
 class Router:
@@ -166,6 +176,9 @@ class Router:
         is_rtx = payload_type in section.receive.rtx and payload_type not in section.receive.by_type
         if not is_rtx and payload_type not in section.receive.by_type:
             self.drops.add("payload type")
+            return None
+        if own and announced is not None and is_rtx != (announced[1] is not None):
+            self.drops.add("payload type")  # signalling said what this SSRC is
             return None
         self.move_away(ssrc)
         if not own and not self._room(section, now):

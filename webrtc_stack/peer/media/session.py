@@ -132,16 +132,16 @@ class MediaSession(MediaCommands):
                 return
             twcc = self._twcc_in if section.transport_cc else None
             if isinstance(found, Repair):
-                found.receive(group, now, twcc, self.drops)
-                return
-            if not found.active:
-                self._source_began(found, now)
-            rest = found.receive(group, now, twcc)
+                rest = found.receive(group, now, twcc, self.drops)
+            else:
+                if not found.active:
+                    self._source_began(found, now)
+                rest = found.receive(group, now, twcc)
             if routed and len(rest) == len(group):
                 self.drops.add("mid")  # sections that number their extensions differently: there is no telling
                 rest = rest[1:]
             else:
-                stranger = bool(rest)  # their mid names another section
+                stranger = bool(rest)  # they belong to another section, or are of another kind
             group = rest
 
     def _source_began(self, inbound: Inbound, now: Instant) -> None:

@@ -167,7 +167,7 @@ class NackGenerator:
         gone: list[int] = []
         earliest = NEVER
         for number, entry in self._missing.items():
-            if now - entry.since >= config.max_age:
+            if now >= entry.since + config.max_age:  # the very sum that `_next` holds, or rounding lets it spin
                 self.counters.given_up_age += 1
                 gone.append(number)
                 continue
