@@ -78,6 +78,33 @@ def test_a_decoder_exists_only_while_somebody_reads_and_is_shared() -> None:
     sim.run(main)
 
 
+def test_sound_comes_by_playout_with_losses_concealed_unless_the_application_wants_it_at_once() -> None:
+    async def main(net: sim.Network) -> None:
+        async with a_call(net) as call:
+            net.link(net.hosts[0], net.hosts[1], latency=0.03, jitter=0.03, loss=0.1)
+            track = microphone()
+            call.left.add_track(track)
+            call.background.play(track, 50)
+            await call.negotiate()
+            receiver = call.right.receivers[0]
+            assert receiver.playout
+            with receiver.track.frames(limit=1000) as frames:
+                await asyncio.sleep(5)
+                heard = await take(frames, len(frames))
+            assert sum(frame.concealed for frame in heard) > 5
+            real = numbers([frame for frame in heard if not frame.concealed])
+            assert real == sorted(real)
+            await asyncio.sleep(0.5)
+            receiver.playout = False
+            with receiver.track.frames(limit=1000) as frames:
+                await asyncio.sleep(5)
+                heard = await take(frames, len(frames))
+            assert not any(frame.concealed for frame in heard)
+            assert len(heard) > 150
+
+    sim.run(main)
+
+
 def test_encoded_frames_go_through_as_they_are() -> None:
     async def main(net: sim.Network) -> None:
         async with a_call(net) as call:

@@ -138,6 +138,16 @@ def test_statistics_tell_of_both_ends_and_agree() -> None:
             reports = await take(call.left.stats(interval=0.5), 3)
             assert len({report.timestamp for report in reports}) == 3
 
+            async def follow() -> float:
+                async for _ in call.left.stats(interval=3600):
+                    pass
+                return net.now
+
+            task = asyncio.create_task(follow())
+            await asyncio.sleep(1)
+            await call.left.close()
+            assert await task == net.now, "the stream of reports ends with the connection"
+
     sim.run(main)
 
 

@@ -135,6 +135,28 @@ def test_an_encoder_slower_than_real_time_drops_pictures_and_counts_them() -> No
     sim.run(main)
 
 
+def test_an_encoder_that_fails_once_is_replaced() -> None:
+    async def main(net: sim.Network) -> None:
+        async with a_call(net) as call:
+            track = camera()
+            sender = call.left.add_track(track)
+            call.background.play(track, 30)
+            await call.negotiate()
+            await asyncio.sleep(0.5)
+            call.engine.fail_encoding = True
+            await asyncio.sleep(0.1)
+            call.engine.fail_encoding = False
+            frames = (await call.track_from(call.right, "video")).frames()
+            await take(frames, 10)
+            assert sender.stopped_reason == ""
+            assert len(call.engine.encoders) > 1
+            (outbound,) = (await sender.get_stats()).of_type("outbound-rtp")
+            total = sum(encoder.counters.frames_encoded for encoder in call.engine.encoders)
+            assert outbound.frames_encoded == total, "the totals go on over encoders"
+
+    sim.run(main)
+
+
 def test_a_failing_encoder_ends_the_sending_with_a_reason_and_not_the_call() -> None:
     async def main(net: sim.Network) -> None:
         async with a_call(net) as call:

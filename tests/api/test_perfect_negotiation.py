@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 import webrtc_stack as rtc
+from tests.support.fake_media import Background, FakeEngine, camera, microphone, take
 from tests.support.peers import two_peers
 from tests.support.signalling import signalling_pair
 from webrtc_stack import sim
@@ -19,15 +20,18 @@ def test_offers_that_cross_end_in_one_session_with_everything_in_it(seed: int) -
 
     async def main(net: sim.Network) -> None:
         ends = signalling_pair(lambda: random_unit(entropy) * 0.1)
-        async with two_peers(net) as peers:
+        async with two_peers(net, engine=FakeEngine()) as peers:
             left, right = peers
             async with (
                 rtc.PerfectNegotiator(left, ends[0], polite=True) as polite,
                 rtc.PerfectNegotiator(right, ends[1], polite=False) as impolite,
             ):
+                tracks = {left: camera(), right: microphone()}
                 for pc, entropy_of in ((left, entropy.fork("left")), (right, entropy.fork("right"))):
                     await asyncio.sleep(random_unit(entropy_of) * 0.05)
                     pc.create_data_channel(f"from {'left' if pc is left else 'right'}")
+                    await asyncio.sleep(random_unit(entropy_of) * 0.2)
+                    pc.add_track(tracks[pc])
                 for pc in peers:
                     await pc.connection_state.wait_for("connected", timeout=20)
                 got = [(await anext(aiter(pc.data_channels()))).label for pc in peers]
@@ -41,6 +45,16 @@ def test_offers_that_cross_end_in_one_session_with_everything_in_it(seed: int) -
                 await asyncio.sleep(5)
                 assert [pc.signaling_state.value for pc in peers] == ["stable", "stable"]
                 assert [pc.connection_state.value for pc in peers] == ["connected", "connected"]
+                for pc, kind in ((left, "audio"), (right, "video")):
+                    assert [one.receiver.track.kind for one in pc.transceivers if not one.receiver.track.muted] == []
+                    added = await take(pc.track_events(), 1)
+                    assert [event.track.kind for event in added] == [kind]
+                async with Background() as background:
+                    for track in tracks.values():
+                        background.play(track)
+                    for pc in peers:
+                        (event,) = await take(pc.track_events(), 1)
+                        await take(event.track.frames(), 2)
                 assert polite.offers_ignored == 0
                 assert impolite.offers_taken_back == 0
                 assert impolite.offers_ignored == polite.offers_taken_back

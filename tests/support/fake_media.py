@@ -35,6 +35,8 @@ class FakeFrame:
     time_base: Fraction = TICK
     width: int = 640
     height: int = 360
+    samples: int = 960
+    sample_rate: int = 48_000
     black: bool = False
     keyframe: bool = False
     concealed: bool = False

@@ -31,6 +31,9 @@ class EncodedChunk(NamedTuple):
     media_time: float
     keyframe: bool = True
     duration: float = 0.0
+    audio_level: int | None = None
+    """Of the samples, in -dBov: 0 is the loudest, 127 silence. None: not measured."""
+    voice: bool = False
 
 
 class DecodableFrame(Protocol):

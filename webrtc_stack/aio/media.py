@@ -6,6 +6,7 @@ of the core and knows nothing of codecs.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,8 @@ class MediaHub:
         self.tasks = TaskScope(on_failure)
         self.events = TrackEventHub()
         self.closed = False
+        self.over = asyncio.Event()
+        """Set when the connection is over."""
         self._resources = resources
         self._entropy = entropy.fork("tracks")
         self.suggested_bitrate: int | None = None
@@ -354,6 +357,7 @@ class MediaHub:
         if self.closed:
             return
         self.closed = True
+        self.over.set()
         for transceiver in self._transceivers.values():
             if not transceiver.stopped:
                 self._end(transceiver, reason)

@@ -84,4 +84,8 @@ class MediaApi:
         """A report now, and another every `interval` seconds; ends with the connection."""
         while not self._media.closed:
             yield self._media.stats()
-            await asyncio.sleep(interval)
+            try:
+                async with asyncio.timeout(interval):
+                    await self._media.over.wait()
+            except TimeoutError:
+                continue

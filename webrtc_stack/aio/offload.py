@@ -28,6 +28,7 @@ class Offload:
         self._workers = workers or min(MAX_WORKERS, (os.cpu_count() or 1) + 2)
         self._pool: ThreadPoolExecutor | None = None
         self._inline = False
+        self._busy = 0
 
     async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         """Calls `function` in a thread. A cancelled caller still waits for it to return: codecs cannot be interrupted,
@@ -41,6 +42,8 @@ class Offload:
         except NotSupportedError:
             self._inline = True
             return function(*args)
+        self._busy += 1
+        future.add_done_callback(self._returned)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -50,8 +53,11 @@ class Offload:
                 future.exception()  # seen, so that nobody logs it as lost
             raise
 
+    def _returned(self, future: asyncio.Future[T]) -> None:
+        self._busy -= 1
+
     def close(self) -> None:
-        """Ends the threads. Those at work finish what they do, in their own time. Idempotent."""
+        """Ends the threads: idle ones at once, those at work when they have done what they do. Idempotent."""
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.shutdown(wait=self._busy == 0, cancel_futures=True)
             self._pool = None

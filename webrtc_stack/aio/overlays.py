@@ -41,7 +41,9 @@ def _source(sender: Sender) -> w3c.SourceOverlay | None:
     if track is None or not isinstance(track, RawTrack):
         return None
     if sender.kind is MediaKind.AUDIO:
-        return w3c.SourceOverlay(track_identifier=track.id, kind=sender.kind)
+        return w3c.SourceOverlay(
+            track_identifier=track.id, kind=sender.kind, total_samples_duration=track.seconds_written
+        )
     size = sender._sending.frame_size if sender._sending is not None else None
     return w3c.SourceOverlay(
         track_identifier=track.id,
@@ -81,6 +83,8 @@ def _inbound(receiver: Receiver) -> w3c.InboundOverlay:
         return w3c.InboundOverlay(
             track_identifier=track.id,
             decoder_implementation=implementation,
+            total_samples_received=track.samples_written,
+            total_samples_duration=track.seconds_written,
             concealed_samples=counters.concealed_samples,
             concealment_events=counters.concealment_events,
         )

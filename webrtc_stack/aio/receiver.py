@@ -7,7 +7,7 @@
 Every reader has an own bounded queue. A slow reader of encoded video loses all up to the next key frame, which is asked
 for; one of audio or packets loses the oldest; `dropped` counts. What nobody reads is not worked on.
 
-While `track.frames()` of audio is read, all frames of the section come by playout: at the jitter buffer's time.
+While a track is read by `playout`, all frames of its section come at the jitter buffer's time.
 
 Spec: W3C webrtc-pc section 5.3 (RTCRtpReceiver). `encoded_frames`, `rtp_packets`, `relay`, `dtmf` are ours. Left out:
 contributing sources, `jitterBufferTarget`.
@@ -43,9 +43,10 @@ class Receiver:
         self.kind = kind
         self.decoded_rid: str | None = None
         """Of a simulcast, the layer that `track.frames()` decodes; None: the first that comes."""
+        self._playout_wanted = kind is MediaKind.AUDIO
         self._frames: dict[str | None, Broadcast[ReceivedFrame]] = {}
         self._packets: dict[str | None, Broadcast[RtpPacket]] = {}
-        self._playout = Broadcast[ReceivedFrame]()
+        self._to_decode = Broadcast[ReceivedFrame]()
         self._tones = Broadcast[DtmfTone]()
         self._relays: dict[str | None, Relay] = {}
         self._delivery = (False, False, False)
@@ -105,6 +106,18 @@ class Receiver:
             self._hub.wake()
 
     @property
+    def playout(self) -> bool:
+        """Whether what `track.frames()` decodes comes at the jitter buffer's time: sound by default, pictures not. With
+        both, tracks of one stream keep in step (lip sync); without, frames come as soon as they are whole, and what is
+        lost is not concealed."""
+        return self._playout_wanted
+
+    @playout.setter
+    def playout(self, value: bool) -> None:
+        self._playout_wanted = bool(value)
+        self._review()
+
+    @property
     def rids(self) -> tuple[str, ...]:
         """The simulcast layers that the peer may send; empty without simulcast."""
         plan = self._hub.view(self._handle).plan
@@ -137,9 +150,9 @@ class Receiver:
     # --- called by the connection and the track -----------------------------------------------------------------------
 
     def _frames_to_decode(self, limit: int) -> Subscription[ReceivedFrame]:
-        """What the decoder reads: audio by playout, video as it is complete."""
+        """What the decoder reads: of audio also the marks of what was lost; of video from a key frame on."""
         if self.kind is MediaKind.AUDIO:
-            subscription = self._playout.subscribe(limit)
+            subscription = self._to_decode.subscribe(limit)
         else:
             hub = self._frames.setdefault(self.decoded_rid, Broadcast())
             subscription = hub.subscribe(limit, lambda hub, limit: frame_queue(hub, limit, self, self.decoded_rid))
@@ -158,11 +171,14 @@ class Receiver:
 
     def _review(self) -> None:
         """Tells the core what is read, so that it does no more than that. Cheap when nothing changed."""
+        decodes = self.track.consumers > 0 or len(self._to_decode) > 0
+        playout = decodes and self._playout_wanted
         wanted = (
             any(len(hub) for hub in self._packets.values()),
-            any(len(hub) for hub in self._frames.values())
+            (decodes and not playout)
+            or any(len(hub) for hub in self._frames.values())
             or any(relay.track.consumers for relay in self._relays.values()),
-            len(self._playout) > 0,
+            playout,
         )
         if wanted != self._delivery and not self._hub.closed:
             self._delivery = wanted
@@ -175,7 +191,7 @@ class Receiver:
             self._first_rid = rid
         if self.kind is MediaKind.AUDIO:
             for frame in frames:
-                self._playout.put(frame)
+                self._to_decode.put(frame)
             frames = [frame for frame in frames if not frame.lost]
         for key in {None, rid}:
             hub = self._frames.get(key)
@@ -211,7 +227,7 @@ class Receiver:
     def _end(self, reason: str) -> None:
         """The transceiver was stopped or the connection is over."""
         self.track.end(reason)
-        hubs: list[Broadcast[Any]] = [*self._frames.values(), *self._packets.values(), self._playout, self._tones]
+        hubs: list[Broadcast[Any]] = [*self._frames.values(), *self._packets.values(), self._to_decode, self._tones]
         for hub in hubs:
             hub.end()
         for relay in self._relays.values():

@@ -38,14 +38,19 @@ class KeyframeRequest(NamedTuple):
 class _Forwarding(EncodedSubscription[OutgoingFrame]):
     """An encoded track's way into a sender: no queue and no task; what the sender refuses counts as dropped."""
 
-    __slots__ = ("_sender",)
+    __slots__ = ("_codec", "_sender", "_track")
 
     def __init__(self, hub: Broadcast[OutgoingFrame], limit: int, *, sender: Sender, track: EncodedTrack) -> None:
         super().__init__(hub, limit, video=track.kind is MediaKind.VIDEO, on_loss=track.request_keyframe)
         self._sender = sender
+        self._track = track
+        self._codec = track.codec
 
     def push(self, item: OutgoingFrame) -> None:
-        if self.accepts(item) and not self._sender._forward(item):
+        if self._track.codec is not self._codec:  # a relay whose source has changed its codec
+            self._codec = self._track.codec
+            self._sender._refresh()
+        if not self.ended and self.accepts(item) and not self._sender._forward(item):
             self.lost(item)
 
     def end(self, error: Exception | None = None) -> None:

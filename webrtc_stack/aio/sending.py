@@ -4,7 +4,8 @@ Back-pressure: while a frame is being encoded the track's queue goes on by its o
 slower than real time sees the newest pictures only; `dropped` counts the others. Simulcast layers have an encoder
 each and are encoded one after another from the same frame.
 
-An encoder that fails ends the sending, with a reason, and nothing else: neither the call nor the track, which other
+An encoder that fails is replaced by a new one; when that fails too, several times in a row, the sending ends, with a
+reason, and nothing else: neither the call nor the track, which other
 senders may use.
 """
 
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..base import Instant
-from ..errors import InvalidStateError, UsageError
+from ..errors import InvalidStateError, NotSupportedError, UsageError
 from ..peer import CodecParameters, Encoding, MediaKind, OutgoingFrame
 from .engine import EncodedChunk, Encoder, EncoderCounters, EncoderSettings, MediaEngine, media_time_of, summed
 from .offload import Offload
@@ -28,6 +29,8 @@ MIN_VIDEO_BITRATE = 60_000
 MAX_VIDEO_BITRATE = 2_500_000
 """Bits a second without a wish of the application: what browsers begin to stop at."""
 DEFAULT_FRAMERATE = 30.0
+MAX_FAILURES = 5
+"""Frames in a row that cannot be encoded, each time by a new encoder, before the sending ends."""
 
 
 class Layer:
@@ -154,6 +157,8 @@ class Sending:
         self.implementation: str | None = None
         self._ceiling: int | None = None
         self.frames_refused = 0
+        self.failures = 0
+        """Of encoders, in a row."""
         self.frame_size: tuple[int, int] | None = None
 
     @property
@@ -219,7 +224,20 @@ class Sending:
                 implementation=self.implementation,
             )
             keyframe, layer.wants_keyframe = layer.wants_keyframe, False
-            chunks = await self._hub.offload.run(layer.work, self._hub.engine.encoder, codec, settings, frame, keyframe)
+            try:
+                chunks = await self._hub.offload.run(
+                    layer.work, self._hub.engine.encoder, codec, settings, frame, keyframe
+                )
+            except NotSupportedError:
+                raise
+            except Exception:  # whatever a codec makes of it: a new one may do better
+                self.failures += 1
+                if self.failures >= MAX_FAILURES:
+                    raise
+                layer.wants_keyframe = True
+                await self._hub.offload.run(layer.close)
+                continue
+            self.failures = 0
             for chunk in chunks:
                 outgoing = OutgoingFrame(
                     chunk.data,
@@ -228,6 +246,8 @@ class Sending:
                     duration=chunk.duration or None,
                     codec=codec.codec.mime_type,
                     capture_time=now,
+                    audio_level=chunk.audio_level,
+                    voice=chunk.voice,
                 )
                 try:
                     taken = self._send(outgoing, layer.encoding.rid)

@@ -154,6 +154,10 @@ class RawTrack(MediaTrack, Generic[F]):
         self._last_time: float | None = None
         self._interval: float | None = None
         self.frames_written = 0
+        self.samples_written = 0
+        """Of audio, a channel."""
+        self.seconds_written = 0.0
+        """Of audio."""
 
     def write(self, frame: F) -> None:
         """Hands a frame to every consumer; never waits.
@@ -165,7 +169,12 @@ class RawTrack(MediaTrack, Generic[F]):
         media_time = media_time_of(frame)
         self.frames_written += 1
         self._frame = frame
-        self._measure(media_time)
+        if self.kind is MediaKind.VIDEO:
+            self._measure(media_time)
+        else:
+            samples, rate = getattr(frame, "samples", 0), getattr(frame, "sample_rate", 0)
+            self.samples_written += samples
+            self.seconds_written += samples / rate if rate else 0.0
         if not self._enabled:
             if self.kind is MediaKind.VIDEO:
                 if self._black_at <= media_time < self._black_at + BLACK_INTERVAL:
