@@ -316,6 +316,12 @@ def test_both_ends_agree() -> None:
             assert 0 <= lost_for_good < 0.1 * (sent.packets_sent or 0)
             told = here[sent.remote_id or ""]
             assert 0.06 <= told.to_json()["roundTripTime"] < 0.12
+        (ours,), (theirs,) = here.of_type("transport"), there.of_type("transport")
+        assert 0.94 < (theirs.packets_received or 0) / (ours.packets_sent or 0) <= 1.0
+        assert 0.94 < (theirs.bytes_received or 0) / (ours.bytes_sent or 0) <= 1.0
+        pair = here.selected_candidate_pair
+        assert pair is not None
+        assert (pair.packets_sent, pair.bytes_received) == (ours.packets_sent, ours.bytes_received)
         for told_by_peer in here.of_type("remote-outbound-rtp"):
             assert abs((told_by_peer.remote_timestamp or 0) - (WALL_EPOCH + call.now) * 1000) < 10_000
             assert abs(told_by_peer.timestamp - (WALL_EPOCH + call.now) * 1000) < 10_000
