@@ -26,7 +26,7 @@ def test_offers_that_cross_end_in_one_session_with_everything_in_it(seed: int) -
                 rtc.PerfectNegotiator(left, ends[0], polite=True) as polite,
                 rtc.PerfectNegotiator(right, ends[1], polite=False) as impolite,
             ):
-                tracks = {left: camera(), right: microphone()}
+                tracks: dict[rtc.PeerConnection, rtc.MediaTrack] = {left: camera(), right: microphone()}
                 for pc, entropy_of in ((left, entropy.fork("left")), (right, entropy.fork("right"))):
                     await asyncio.sleep(random_unit(entropy_of) * 0.05)
                     pc.create_data_channel(f"from {'left' if pc is left else 'right'}")
