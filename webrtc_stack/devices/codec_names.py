@@ -64,13 +64,13 @@ AUDIO: dict[str, AudioCodecNames] = {
 CHANGES_BITRATE_IN_PLACE = frozenset({"libx264"})
 """Encoders that FFmpeg tells of a new bitrate while they run; any other is opened anew, which costs a key frame."""
 
-_X264_PROFILES = {
-    H264Profile.CONSTRAINED_BASELINE: "baseline",
-    H264Profile.BASELINE: "baseline",
-    H264Profile.MAIN: "main",
-    H264Profile.CONSTRAINED_HIGH: "high",
-    H264Profile.HIGH: "high",
-    H264Profile.PREDICTIVE_HIGH_444: "high",  # a decoder of 4:4:4 reads High, and 4:2:0 is what is sent
+_PROFILE_NAMES = {
+    H264Profile.CONSTRAINED_BASELINE: "Baseline",  # x264 writes it as constrained
+    H264Profile.BASELINE: "Baseline",
+    H264Profile.MAIN: "Main",
+    H264Profile.CONSTRAINED_HIGH: "High",
+    H264Profile.HIGH: "High",
+    H264Profile.PREDICTIVE_HIGH_444: "High",  # a decoder of 4:4:4 reads High, and 4:2:0 is what is sent
 }
 
 
@@ -80,6 +80,11 @@ def h264_profile(parameters: Parameters) -> H264Profile:
         return ProfileLevelId.parse(parameters.get("profile_level_id", "42e01f")).profile
     except ParseError:
         return H264Profile.CONSTRAINED_BASELINE
+
+
+def video_encoder_profile(name: str, parameters: Parameters) -> str | None:
+    """The profile that the encoder `name` is set to, as FFmpeg calls it; None leaves it to the encoder."""
+    return _PROFILE_NAMES[h264_profile(parameters)] if name in ("libx264", "h264_vaapi", "h264_v4l2m2m") else None
 
 
 def video_encoder_options(name: str, parameters: Parameters, bitrate: int, threads: int) -> dict[str, str]:
@@ -114,7 +119,6 @@ def _x264(parameters: Parameters, bitrate: int, threads: int) -> dict[str, str]:
     return {
         "preset": "veryfast",
         "tune": "zerolatency",
-        "profile": _X264_PROFILES[h264_profile(parameters)],
         "forced-idr": "1",
         "maxrate": str(bitrate),
         "bufsize": str(bitrate // 2),  # half a second: the delay that a burst may cost
@@ -147,7 +151,7 @@ def _svt(parameters: Parameters, bitrate: int, threads: int) -> dict[str, str]:
 def _aom(parameters: Parameters, bitrate: int, threads: int) -> dict[str, str]:
     return {
         "usage": "realtime",
-        "cpu-used": "9",
+        "cpu-used": "8",
         "lag-in-frames": "0",
         "row-mt": "1",
         "aq-mode": "3",

@@ -19,18 +19,15 @@ import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import av
 
-from ..aio import AudioTrack, EncodedChunk, MediaTrack, VideoTrack
+from ..aio import AudioTrack, EncodedChunk, EncodedTrack, MediaTrack, VideoTrack
 from ..errors import DeviceError, InvalidArgumentError
 from .failures import MEDIA_FAILURES, device_error
 from .synthetic import LEAD
 from .worker import Worker
-
-if TYPE_CHECKING:
-    from ..aio.encoded_track import EncodedTrack
 
 _STEP = 0.25
 """Seconds of media read at a time."""
@@ -204,8 +201,6 @@ class Player:
     def _track(self, kind: str) -> Any:
         mime_type = self._reader.mime_types.get(kind)
         if mime_type is not None:
-            from ..aio.encoded_track import EncodedTrack
-
             return EncodedTrack(kind, mime_type, label=self._name)
         return VideoTrack(label=self._name) if kind == "video" else AudioTrack(label=self._name)
 

@@ -23,7 +23,7 @@ from av.video.frame import PictureType
 
 from ..aio import EncodedChunk, EncoderCounters, EncoderSettings
 from ..errors import DeviceError, InvalidArgumentError, InvalidStateError, NotSupportedError
-from .codec_names import CHANGES_BITRATE_IN_PLACE, VIDEO, Parameters, video_encoder_options
+from .codec_names import CHANGES_BITRATE_IN_PLACE, VIDEO, Parameters, video_encoder_options, video_encoder_profile
 from .failures import MEDIA_FAILURES
 from .pictures import even, own_picture
 
@@ -210,6 +210,8 @@ class VideoEncoder:
             context.gop_size = _KEYFRAME_INTERVAL
             context.max_b_frames = 0
             context.thread_count = threads
+            if (profile := video_encoder_profile(self._name, self._parameters)) is not None:
+                context.profile = profile  # by the option of this name some versions of FFmpeg mean a number
             options = video_encoder_options(self._name, self._parameters, bitrate, threads)
             context.options = {**options, **self._settings.options}
             context.open()
@@ -259,8 +261,8 @@ class VideoEncoder:
 
 
 def _quantizer(packet: av.Packet[Any]) -> int | None:
-    if not packet.has_sidedata("quality_stats"):
-        return None
+    if not hasattr(packet, "has_sidedata") or not packet.has_sidedata("quality_stats"):
+        return None  # the first, in PyAV before 15
     (quality,) = struct.unpack_from("<i", bytes(packet.get_sidedata("quality_stats")))
     return round(quality / _QP_OF_QUALITY) if quality > 0 else None
 
