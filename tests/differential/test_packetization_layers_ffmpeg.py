@@ -1,8 +1,9 @@
 """Streams in layers of real encoders: what comes out of a depacketizer is what FFmpeg can decode, no more and no less.
 
-libvpx makes temporal layers (VP8 and VP9). FFmpeg has no way to ask it for spatial ones, so a picture with two spatial
-layers is made of two streams, whose second is told to use other reference slots (see `vp9_layers`): such layers do not
-predict from each other. Inter-layer prediction is shown on descriptors alone (`tests/unit/packetization`).
+libvpx makes temporal layers (VP8 and VP9). FFmpeg has no way to ask it for spatial ones, so pictures with two spatial
+layers are put together from two streams, each decoded by a decoder of its own: that shows the way of the layers through
+packets and where one ends in a picture. That a decoder takes such a picture whole, and prediction from one layer to the
+next, is not shown; `tests/unit/packetization` has the descriptors of it.
 """
 
 from __future__ import annotations
@@ -64,16 +65,16 @@ WAYS = ["VP8", "VP9 by TL0PICIDX", "VP9 by group", "VP9 flexible"]
 
 
 @cache
-def encoded(name: str, layers: int) -> list[bytes]:
+def encoded(name: str, layers: int, scale: int = 1) -> list[bytes]:
     """A key frame and what follows it, in temporal layers."""
     encoder = av.CodecContext.create({"VP8": "libvpx", "VP9": "libvpx-vp9"}[name], "w")
-    encoder.width, encoder.height, encoder.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+    encoder.width, encoder.height, encoder.pix_fmt = WIDTH // scale, HEIGHT // scale, "yuv420p"
     encoder.time_base, encoder.framerate = Fraction(1, 30), Fraction(30)
     encoder.bit_rate, encoder.gop_size = 600_000, 1000
     encoder.options = {**REALTIME, "ts-parameters": LAYERS[layers][0]}
     packets: list[Any] = []
     for index in range(FRAMES):
-        packets += encoder.encode(picture(index))
+        packets += encoder.encode(picture(index).reformat(width=encoder.width, height=encoder.height))
     packets += encoder.encode(None)
     assert [packet.is_keyframe for packet in packets] == [True] + [False] * (FRAMES - 1)
     return [bytes(packet) for packet in packets]
@@ -176,3 +177,41 @@ def test_after_a_loss_all_that_ffmpeg_decodes_rightly_comes_out_and_nothing_else
             period = len(LAYERS[layers][1])
             good = [index for index in good if index < broken or index >= broken + period - broken % period]
         assert got == good, broken
+
+
+# --- spatial layers -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flexible", [False, True])
+def test_spatial_layers_come_out_one_behind_the_other_and_each_decodes(flexible: bool) -> None:
+    streams = [encoded("VP9", 3, scale) for scale in (2, 1)]
+    pattern = LAYERS[3][1]
+    format: Any = payload_format("VP9")
+    packetizer = format.packetizer(500, flexible=flexible)
+    packets: list[Packet] = []
+    for index, layers in enumerate(zip(*streams, strict=True)):
+        tid, _, references = pattern[index % len(pattern)]
+        payloads = packetizer.packetize_picture(layers, tid=tid, u=True, references=references, inter_layer=False)
+        for number, payload in enumerate(payloads):
+            packets.append(Packet(len(packets), index * STEP, number == len(payloads) - 1, payload))
+
+    def decoded(frames: Sequence[EncodedFrame]) -> list[list[bytes]]:
+        cut = [frame.facts.layer_sizes for frame in frames]
+        assert all(len(sizes) == 2 for sizes in cut)
+        lower = [frame.data[: sizes[0]] for frame, sizes in zip(frames, cut, strict=True)]
+        upper = [frame.data[sizes[0] :] for frame, sizes in zip(frames, cut, strict=True)]
+        return [decode("VP9", lower), decode("VP9", upper)]
+
+    wanted = [decode("VP9", stream) for stream in streams]
+    assert [len(one[0]) for one in wanted] == [WIDTH * HEIGHT * 3 // 2 // 4, WIDTH * HEIGHT * 3 // 2]
+    assert decoded(push_all(payload_format("VP9").depacketizer(), packets)) == wanted
+    for lost in range(1, len(packets), 7):
+        depacketizer = payload_format("VP9").depacketizer()
+        frames = push_all(depacketizer, packets[:lost] + packets[lost + 1 :]) + depacketizer.flush()
+        got = indices(frames)
+        broken = packets[lost].timestamp // STEP
+        gone = {broken, *harmed("VP9", 3, broken)}
+        assert gone.isdisjoint(got)
+        assert got == [index for index in range(FRAMES) if index not in gone] or not flexible
+        assert got[:broken] == list(range(broken))
+        assert decoded(frames) == [[pictures[index] for index in got] for pictures in wanted]

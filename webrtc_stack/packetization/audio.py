@@ -13,11 +13,14 @@ Spec: RFC 3550 appendix A.1 (a source that restarts); RFC 3551 section 4.2 (pack
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Final
+from collections.abc import Mapping
+from typing import ClassVar, Final
 
 from ..base import Drops
 from ..errors import InvalidArgumentError, ParseError
 from .base import (
+    DEFAULT_DEPACKETIZER_CONFIG,
+    DEFAULT_MAX_PAYLOAD_BYTES,
     Depacketizer,
     DepacketizerConfig,
     DepacketizerCounters,
@@ -230,6 +233,54 @@ class SamplePacketizer(AudioPacketizer):
 
     def timestamp_step(self, payload: bytes) -> int:
         return len(payload) // self._unit
+
+
+class RatedAudioFormat(PayloadFormat):
+    """An audio encoding that exists at several clock rates or with several numbers of channels.
+
+    `clock_rates` and `channel_counts` are what a format allows; its `clock_rate` and `channels` are the defaults.
+    """
+
+    kind = "audio"
+    clock_rates: ClassVar[range] = range(1, 1 << 32)
+    channel_counts: ClassVar[range] = range(1, 2)
+
+    def __init__(
+        self,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        clock_rate: int | None = None,
+        channels: int | None = None,
+    ) -> None:
+        super().__init__(parameters)
+        name = self.encoding_name
+        if clock_rate is not None:
+            self.clock_rate = clock_rate
+        if channels is not None:
+            self.channels = channels
+        for what, value, allowed in (
+            ("Hz", self.clock_rate, self.clock_rates),
+            ("channels", self.channels, self.channel_counts),
+        ):
+            if value not in allowed:
+                raise InvalidArgumentError(f"{name} with {value} {what}; allowed are {allowed[0]} to {allowed[-1]}")
+
+
+class BytePerTickFormat(PayloadFormat):
+    """An audio encoding in which one byte is one tick. `ptime` (ms, default 20) is the length of a payload."""
+
+    kind = "audio"
+    clock_rate = 8000
+
+    def __init__(self, parameters: Mapping[str, str] | None = None) -> None:
+        super().__init__(parameters)
+        self._ticks = packet_ticks(self)
+
+    def packetizer(self, max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES) -> AudioPacketizer:
+        return SamplePacketizer(ticks=self._ticks, unit=1, max_payload_bytes=max_payload_bytes)
+
+    def depacketizer(self, config: DepacketizerConfig = DEFAULT_DEPACKETIZER_CONFIG) -> Depacketizer:
+        return SampleDepacketizer(config, self.clock_rate)
 
 
 class Chunker:

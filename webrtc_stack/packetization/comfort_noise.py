@@ -7,18 +7,17 @@ Spec: RFC 3389 sections 3 and 4. Left out: making the noise and deciding when to
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import InvalidArgumentError, ParseError
-from .audio import AudioPacketizer, OrderedDepacketizer
+from .audio import AudioPacketizer, OrderedDepacketizer, RatedAudioFormat
 from .base import (
     DEFAULT_DEPACKETIZER_CONFIG,
     DEFAULT_MAX_PAYLOAD_BYTES,
     Depacketizer,
     DepacketizerConfig,
     EncodedFrame,
-    PayloadFormat,
     RtpPacketLike,
 )
 
@@ -100,26 +99,11 @@ class ComfortNoiseDepacketizer(OrderedDepacketizer):
         return [EncodedFrame(packet.payload, packet.timestamp, True, missing > 0, packet.sequence_number, facts=noise)]
 
 
-class ComfortNoiseFormat(PayloadFormat):
+class ComfortNoiseFormat(RatedAudioFormat):
     """CN, static payload type 13 at 8000 Hz; at other rates beside codecs of that rate."""
 
     encoding_name = "CN"
-    kind = "audio"
     clock_rate = 8000
-
-    def __init__(
-        self,
-        parameters: Mapping[str, str] | None = None,
-        *,
-        clock_rate: int | None = None,
-        channels: int | None = None,
-    ) -> None:
-        super().__init__(parameters)
-        self.clock_rate = 8000 if clock_rate is None else clock_rate
-        if self.clock_rate < 1:
-            raise InvalidArgumentError(f"comfort noise at {self.clock_rate} Hz")
-        if channels not in (None, 1):
-            raise InvalidArgumentError(f"comfort noise has one channel, not {channels}")
 
     def packetizer(self, max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES) -> AudioPacketizer:
         return ComfortNoisePacketizer(max_payload_bytes)

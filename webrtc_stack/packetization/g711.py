@@ -11,19 +11,12 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Final
 
 from ..errors import InvalidArgumentError
-from .audio import AudioPacketizer, SampleDepacketizer, SamplePacketizer, packet_ticks
-from .base import (
-    DEFAULT_DEPACKETIZER_CONFIG,
-    DEFAULT_MAX_PAYLOAD_BYTES,
-    Depacketizer,
-    DepacketizerConfig,
-    PayloadFormat,
-)
+from .audio import BytePerTickFormat
 
 
 def _ulaw_level(code: int) -> int:
@@ -104,24 +97,7 @@ def alaw_decode(data: bytes) -> bytes:
     return _ALAW.decode(data)
 
 
-class G711Format(PayloadFormat):
-    """What both laws share. `ptime` (ms, default 20) is the length of a payload."""
-
-    kind = "audio"
-    clock_rate = 8000
-
-    def __init__(self, parameters: Mapping[str, str] | None = None) -> None:
-        super().__init__(parameters)
-        self._ticks = packet_ticks(self)
-
-    def packetizer(self, max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES) -> AudioPacketizer:
-        return SamplePacketizer(ticks=self._ticks, unit=1, max_payload_bytes=max_payload_bytes)
-
-    def depacketizer(self, config: DepacketizerConfig = DEFAULT_DEPACKETIZER_CONFIG) -> Depacketizer:
-        return SampleDepacketizer(config, self.clock_rate)
-
-
-class PcmuFormat(G711Format):
+class PcmuFormat(BytePerTickFormat):
     """PCMU, static payload type 0."""
 
     encoding_name = "PCMU"
@@ -129,7 +105,7 @@ class PcmuFormat(G711Format):
     decode = staticmethod(ulaw_decode)
 
 
-class PcmaFormat(G711Format):
+class PcmaFormat(BytePerTickFormat):
     """PCMA, static payload type 8."""
 
     encoding_name = "PCMA"

@@ -8,35 +8,14 @@ Spec: RFC 3551 section 4.5.2. Left out: 56 and 48 kbit/s, which RTP does not tel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from .audio import AudioPacketizer, SampleDepacketizer, SamplePacketizer, packet_ticks
-from .base import (
-    DEFAULT_DEPACKETIZER_CONFIG,
-    DEFAULT_MAX_PAYLOAD_BYTES,
-    Depacketizer,
-    DepacketizerConfig,
-    PayloadFormat,
-)
+from .audio import BytePerTickFormat
 
 SAMPLE_RATE = 16_000
 SAMPLES_PER_TICK = 2
 
 
-class G722Format(PayloadFormat):
+class G722Format(BytePerTickFormat):
     """G722, static payload type 9. `ptime` (ms, default 20) is the length of a payload."""
 
     encoding_name = "G722"
-    kind = "audio"
-    clock_rate = 8000
     sample_rate = SAMPLE_RATE
-
-    def __init__(self, parameters: Mapping[str, str] | None = None) -> None:
-        super().__init__(parameters)
-        self._ticks = packet_ticks(self)
-
-    def packetizer(self, max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES) -> AudioPacketizer:
-        return SamplePacketizer(ticks=self._ticks, unit=1, max_payload_bytes=max_payload_bytes)
-
-    def depacketizer(self, config: DepacketizerConfig = DEFAULT_DEPACKETIZER_CONFIG) -> Depacketizer:
-        return SampleDepacketizer(config, self.clock_rate)

@@ -11,13 +11,12 @@ from array import array
 from collections.abc import Mapping
 
 from ..errors import InvalidArgumentError
-from .audio import AudioPacketizer, SampleDepacketizer, SamplePacketizer, packet_ticks
+from .audio import AudioPacketizer, RatedAudioFormat, SampleDepacketizer, SamplePacketizer, packet_ticks
 from .base import (
     DEFAULT_DEPACKETIZER_CONFIG,
     DEFAULT_MAX_PAYLOAD_BYTES,
     Depacketizer,
     DepacketizerConfig,
-    PayloadFormat,
 )
 
 
@@ -41,15 +40,16 @@ def _swapped(data: bytes) -> bytes:
     return samples.tobytes()
 
 
-class L16Format(PayloadFormat):
+class L16Format(RatedAudioFormat):
     """L16 at any rate with any number of channels. Frames are payloads: big-endian, channels interleaved.
 
     `ptime` (ms, default 20) is the length of a payload; where it does not fit, a packet time is cut evenly.
     """
 
     encoding_name = "L16"
-    kind = "audio"
     clock_rate = 44_100
+    clock_rates = range(1000, 384_001)
+    channel_counts = range(1, 33)
 
     def __init__(
         self,
@@ -58,13 +58,7 @@ class L16Format(PayloadFormat):
         clock_rate: int | None = None,
         channels: int | None = None,
     ) -> None:
-        super().__init__(parameters)
-        self.clock_rate = 44_100 if clock_rate is None else clock_rate
-        self.channels = 1 if channels is None else channels
-        if not 1000 <= self.clock_rate <= 384_000:
-            raise InvalidArgumentError(f"L16 at {self.clock_rate} Hz; allowed are 1000 to 384000")
-        if not 1 <= self.channels <= 32:
-            raise InvalidArgumentError(f"L16 with {self.channels} channels; allowed are 1 to 32")
+        super().__init__(parameters, clock_rate=clock_rate, channels=channels)
         self._ticks = packet_ticks(self)
 
     def packetizer(self, max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES) -> AudioPacketizer:

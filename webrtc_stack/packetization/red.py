@@ -18,14 +18,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from ..errors import InvalidArgumentError, ParseError
-from .audio import AudioPacketizer, OrderedDepacketizer
+from .audio import AudioPacketizer, OrderedDepacketizer, RatedAudioFormat
 from .base import (
     DEFAULT_DEPACKETIZER_CONFIG,
     DEFAULT_MAX_PAYLOAD_BYTES,
     Depacketizer,
     DepacketizerConfig,
     EncodedFrame,
-    PayloadFormat,
     RtpPacketLike,
 )
 from .opus import timestamp_step
@@ -233,7 +232,7 @@ class RedDepacketizer(OrderedDepacketizer):
         return frames
 
 
-class RedFormat(PayloadFormat):
+class RedFormat(RatedAudioFormat):
     """red/48000/2 around Opus, or any other rate.
 
     Parameters: `payload_types` (or `red`), as in `a=fmtp:63 111/111`: what lies inside, the primary first. There is
@@ -241,9 +240,9 @@ class RedFormat(PayloadFormat):
     """
 
     encoding_name = "red"
-    kind = "audio"
     clock_rate = 48_000
     channels = 2
+    channel_counts = range(1, 256)
 
     def __init__(
         self,
@@ -252,11 +251,7 @@ class RedFormat(PayloadFormat):
         clock_rate: int | None = None,
         channels: int | None = None,
     ) -> None:
-        super().__init__(parameters)
-        self.clock_rate = 48_000 if clock_rate is None else clock_rate
-        self.channels = 2 if channels is None else channels
-        if self.clock_rate < 1:
-            raise InvalidArgumentError(f"red at {self.clock_rate} Hz")
+        super().__init__(parameters, clock_rate=clock_rate, channels=channels)
         text = self.parameters.get("payload_types", self.parameters.get("red", ""))
         self.payload_types = _numbers(text, "/", "payload_types", 127)
         given = self.parameters.get("distances")

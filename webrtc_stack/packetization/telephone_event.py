@@ -16,14 +16,13 @@ from typing import Final, NamedTuple
 
 from ..base import Drops
 from ..errors import InvalidArgumentError, ParseError
-from .audio import AudioPacketizer, OrderedDepacketizer
+from .audio import AudioPacketizer, OrderedDepacketizer, RatedAudioFormat
 from .base import (
     DEFAULT_DEPACKETIZER_CONFIG,
     DEFAULT_MAX_PAYLOAD_BYTES,
     Depacketizer,
     DepacketizerConfig,
     EncodedFrame,
-    PayloadFormat,
     RtpPacketLike,
 )
 
@@ -276,12 +275,12 @@ class TelephoneEventDepacketizer(OrderedDepacketizer):
         ]
 
 
-class TelephoneEventFormat(PayloadFormat):
+class TelephoneEventFormat(RatedAudioFormat):
     """telephone-event, at the rate of the sound beside it. Parameter: `events`, as in `a=fmtp:101 0-15`."""
 
     encoding_name = "telephone-event"
-    kind = "audio"
     clock_rate = 8000
+    clock_rates = range(1000, 1 << 32)
 
     def __init__(
         self,
@@ -290,12 +289,7 @@ class TelephoneEventFormat(PayloadFormat):
         clock_rate: int | None = None,
         channels: int | None = None,
     ) -> None:
-        super().__init__(parameters)
-        self.clock_rate = 8000 if clock_rate is None else clock_rate
-        if self.clock_rate < 1000:
-            raise InvalidArgumentError(f"telephone-event at {self.clock_rate} Hz")
-        if channels not in (None, 1):
-            raise InvalidArgumentError(f"telephone-event has one channel, not {channels}")
+        super().__init__(parameters, clock_rate=clock_rate, channels=channels)
         try:
             self.events = parse_event_ranges(self.parameters.get("events", "0-15"))
         except ParseError as error:

@@ -90,6 +90,10 @@ class TelephoneEventSenderCounters:
 class TelephoneEventSender:
     """Sends events one after the other. Call `poll_transmits` when `next_timeout` has come, or oftener.
 
+    A source of packets rather than a machine: it receives nothing and is never closed, so it has neither `receive`
+    nor a final event, and whoever drops it owes it nothing. What the contract says of time, misuse, polls and bounded
+    queues holds: an earlier `now` counts as the last one, and a packet that is due keeps `next_timeout` in the past.
+
     A report made at some time says how long the event will have lasted when the next one is due, so that a receiver
     which plays what it is told never falls silent in between.
     """

@@ -321,3 +321,36 @@ def test_ranges_come_back_as_written(events: set[int]) -> None:
 def test_reports_come_back_as_written(event: int, end: bool, volume: int, duration: int) -> None:
     report = TelephoneEvent(event, end, volume, duration)
     assert TelephoneEvent.parse(report.serialize()) == report
+
+
+# --- what the sender keeps of the machines' contract ----------------------------------------------------------------
+
+
+def test_whoever_forgets_to_poll_is_woken_at_once_and_loses_nothing() -> None:
+    sender = TelephoneEventSender()
+    sender.send_tones("12", 1.0, duration=0.1)
+    for now in (1.0, 1.03, 1.5):
+        sender.handle_timeout(now)
+        assert sender.next_timeout() <= now
+    late = list(sender.poll_transmits(9.0))
+    late += [packet for _, packet in drive(sender)]
+    prompt = TelephoneEventSender()
+    prompt.send_tones("12", 1.0, duration=0.1)
+    assert [TelephoneEvent.parse(packet.payload) for packet in late] == [
+        TelephoneEvent.parse(packet.payload) for _, packet in drive(prompt)
+    ]
+
+
+def test_the_two_polls_come_in_any_order_and_are_limited() -> None:
+    outcomes = []
+    for events_first in (False, True):
+        sender = TelephoneEventSender()
+        sender.send_tones("1", 0.0, duration=0.2)
+        events = sender.poll_events() if events_first else []
+        packets = sender.poll_transmits(0.0)
+        while one := sender.poll_transmits(3.0, limit=1):
+            assert len(one) == 1
+            packets += one
+        outcomes.append((packets, events + sender.poll_events()))
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0][1] == [ToneStarted(1, "1"), TonesFinished()]
