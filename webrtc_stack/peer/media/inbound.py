@@ -117,6 +117,8 @@ class Inbound:
         reader = section.reader
         mid, cc = reader.mid, reader.transport_cc
         mid_bytes, mapping = section.mid_bytes, section.receive_map
+        wanted = section.frame_elements
+        plain = self.video and section.deliver_frames and not section.deliver_packets
         strangers: list[bytes] = []
         for data in burst:
             elements = read_elements(data)
@@ -156,8 +158,17 @@ class Inbound:
                 if nack.keyframe_needed:
                     nack.keyframe_needed = False
                     self._want_keyframe(now)
-            if elements:
+            if elements and not wanted.isdisjoint(elements):
                 self._read_elements(elements, packet)
+            if payload is self.payload and plain and index == self.highest + 1 and self._depacketizer is not None:
+                # What nearly all packets of pictures are: the next one of the same codec.
+                self.highest = index
+                if packet.timestamp not in self._run_started:
+                    self._frame_began(packet.timestamp, now)
+                frames = self._depacketizer.push(packet)
+                if frames or packet.marker:
+                    self._pushed(self._depacketizer, frames, payload, now)
+                continue
             self._deliver(packet, payload, index, now, repaired=False)
         return strangers
 
@@ -251,13 +262,14 @@ class Inbound:
                 self.drops.add("packets not polled")
         if payload.role is Role.TONES:
             self._tone(packet, payload)
-        elif self.payload is None or (
-            payload.codec.payload_type != self.payload.codec.payload_type and payload.role is not Role.COMFORT_NOISE
-        ):
-            if index < self.highest:
-                self._push_old(packet, payload, now)
-                return
-            self._switch(payload, now)
+        elif payload is not self.payload:
+            if self.payload is not None and payload.codec == self.payload.codec:
+                self.payload = payload  # the same, in a new plan
+            elif self.payload is None or payload.role is not Role.COMFORT_NOISE:
+                if index < self.highest:
+                    self._push_old(packet, payload, now)
+                    return
+                self._switch(payload, now)
         if index > self.highest:
             self.highest = index
         if not (section.deliver_frames or section.deliver_playout):
@@ -284,9 +296,12 @@ class Inbound:
             if self.video and packet.timestamp not in self._run_started:
                 self._frame_began(packet.timestamp, now)
             frames = depacketizer.push(packet)
-        codec = self.payload or payload
+        self._pushed(depacketizer, frames, self.payload or payload, now)
+
+    def _pushed(self, depacketizer: Depacketizer, frames: list[EncodedFrame], payload: Payload, now: Instant) -> None:
+        """Frames that a depacketizer gave, and whether it lacks a key frame now."""
         for frame in frames:
-            self._give(frame, codec, now)
+            self._give(frame, payload, now)
         if self.video:
             if depacketizer.needs_keyframe or (
                 self._awaiting_keyframe and now - self._awaited_since > self.config.keyframe_patience

@@ -46,6 +46,10 @@ class Section:
         self.writer = ExtensionWriter(extension_map(plan.send_extensions, allow_mixed=plan.allow_mixed))
         self.reader = ExtensionWriter(self.receive_map)
         """Identifiers of what arrives, by name."""
+        reader = self.reader
+        spoken = (reader.audio_level, reader.orientation, reader.capture_time, reader.playout_delay)
+        self.frame_elements = frozenset(number for number in spoken if number is not None)
+        """Identifiers of what tells something of a frame."""
         self.send_rids = plan.send_rids
         self.receive_rids = frozenset(plan.receive_rids)
         feedback = self.receive.feedback
