@@ -107,7 +107,7 @@ def _vpx(parameters: Parameters, bitrate: int, threads: int) -> dict[str, str]:
         "maxrate": str(bitrate),  # equal to the bitrate: constant, as a path wants it
         "bufsize": str(bitrate),
         "qmin": "4",
-        "qmax": "56",
+        "qmax": "63",  # the full scale: nothing is left out to keep a low bitrate, so quality must give way
     }
 
 

@@ -261,9 +261,13 @@ class VideoEncoder:
 
 
 def _quantizer(packet: av.Packet[Any]) -> int | None:
+    """What the encoder tells of a picture's quantizer; None if it, or an older PyAV, does not."""
     if not hasattr(packet, "has_sidedata") or not packet.has_sidedata("quality_stats"):
-        return None  # the first, in PyAV before 15
-    (quality,) = struct.unpack_from("<i", bytes(packet.get_sidedata("quality_stats")))
+        return None
+    try:
+        (quality,) = struct.unpack_from("<i", memoryview(packet.get_sidedata("quality_stats")))
+    except (TypeError, struct.error):  # before PyAV 17 its bytes cannot be read
+        return None
     return round(quality / _QP_OF_QUALITY) if quality > 0 else None
 
 
