@@ -16,7 +16,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from enum import Enum
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 from cryptography.exceptions import InvalidTag
 
@@ -103,7 +103,7 @@ class PlainSealer:
 
 
 class _Direction:
-    """What both suites' openers share: the replay window, as the highest number and a bitmask behind it."""
+    """What openers share: the replay window, as the highest number and a bitmask behind it."""
 
     __slots__ = ("_aead", "_mask", "_seen", "_top", "_window", "bad_tags", "epoch", "opened", "replays")
 
@@ -134,139 +134,33 @@ class _Direction:
         self.opened += 1
 
 
-class GcmOpener(_Direction):
-    """AES-GCM records: 8 bytes of explicit nonce, ciphertext, tag."""
+class _AeadOpener(_Direction):
+    """Opens records of either suite. They differ in the nonce alone: sent, or made of the sequence number."""
 
-    __slots__ = ("_salt",)
+    __slots__ = ("_iv", "_salt")
+
+    explicit_nonce_bytes: ClassVar[int]
 
     def __init__(self, aead: _Aead, iv: bytes, *, epoch: int, window: int) -> None:
         super().__init__(aead, epoch=epoch, window=window)
         self._salt = iv
-
-    def open(self, record: Record) -> bytes | Refused:
-        payload = record.payload
-        size = len(payload) - _EXPLICIT_NONCE_BYTES - TAG_BYTES
-        if size < 0:
-            return Refused.TOO_SHORT
-        if size > MAX_PLAINTEXT_BYTES:
-            return Refused.OVERFLOW
-        sequence = record.number & SEQUENCE_MASK
-        if self._is_replay(sequence):
-            self.replays += 1
-            return Refused.REPLAYED
-        aad = record.number.to_bytes(8, "big") + struct.pack("!BHH", record.content_type, record.version, size)
-        try:
-            plain = self._aead.decrypt(self._salt + payload[:8], payload[8:], aad)
-        except InvalidTag:
-            self.bad_tags += 1
-            return Refused.BAD_TAG
-        self._accept(sequence)
-        return plain
-
-    def open_run(self, datagrams: Sequence[bytes], start: int) -> tuple[list[bytes], int]:
-        plains: list[bytes] = []
-        unpack, decrypt, salt = _FRONT.unpack_from, self._aead.decrypt, self._salt
-        epoch, window, mask = self.epoch, self._window, self._mask
-        index, end = start, len(datagrams)
-        while index < end:
-            data = datagrams[index]
-            size = len(data)
-            if size < 37:
-                break
-            kind, version, number, length = unpack(data)
-            if (
-                kind != _APPLICATION_DATA
-                or length != size - 13
-                or number >> 48 != epoch
-                or version != DTLS_1_2
-                or size > _MAX_SEALED
-            ):
-                break
-            index += 1
-            sequence = number & SEQUENCE_MASK
-            ahead = sequence - self._top
-            if ahead <= 0 and (-ahead >= window or self._seen >> -ahead & 1):
-                self.replays += 1
-                continue
-            try:
-                plain = decrypt(
-                    salt + data[13:21], data[21:], data[3:11] + _DATA_PREFIX + (size - 37).to_bytes(2, "big")
-                )
-            except InvalidTag:
-                self.bad_tags += 1
-                continue
-            if ahead > 0:
-                self._seen = (self._seen << ahead | 1) & mask if ahead < window else 1
-                self._top = sequence
-            else:
-                self._seen |= 1 << -ahead
-            plains.append(plain)
-        self.opened += len(plains)
-        return plains, index
-
-
-class GcmSealer:
-    """AES-GCM records; the explicit nonce is epoch and sequence number, which never repeat under a key."""
-
-    __slots__ = ("_aead", "_salt", "epoch", "next_sequence", "overhead")
-
-    def __init__(self, aead: _Aead, iv: bytes, *, epoch: int) -> None:
-        self._aead = aead
-        self._salt = iv
-        self.epoch = epoch
-        self.next_sequence = 0
-        self.overhead = HEADER_BYTES + _EXPLICIT_NONCE_BYTES + TAG_BYTES
-
-    def seal(self, content_type: int, payload: bytes) -> bytes:
-        number = (self.epoch << 48 | self.next_sequence).to_bytes(8, "big")
-        self.next_sequence += 1
-        size = len(payload)
-        front = struct.pack("!BH", content_type, DTLS_1_2)
-        sealed = self._aead.encrypt(self._salt + number, payload, number + front + size.to_bytes(2, "big"))
-        return front + number + (size + 24).to_bytes(2, "big") + number + sealed
-
-    def seal_many(self, payloads: Sequence[bytes]) -> list[bytes]:
-        encrypt, salt = self._aead.encrypt, self._salt
-        number = self.epoch << 48 | self.next_sequence
-        self.next_sequence += len(payloads)
-        records: list[bytes] = []
-        for payload in payloads:
-            wire = number.to_bytes(8, "big")
-            number += 1
-            size = len(payload)
-            records.append(
-                _DATA_PREFIX
-                + wire
-                + (size + 24).to_bytes(2, "big")
-                + wire
-                + encrypt(salt + wire, payload, wire + _DATA_PREFIX + size.to_bytes(2, "big"))
-            )
-        return records
-
-
-class ChaChaOpener(_Direction):
-    """ChaCha20-Poly1305 records: ciphertext and tag, no explicit nonce."""
-
-    __slots__ = ("_iv",)
-
-    def __init__(self, aead: _Aead, iv: bytes, *, epoch: int, window: int) -> None:
-        super().__init__(aead, epoch=epoch, window=window)
         self._iv = int.from_bytes(iv, "big")
 
     def open(self, record: Record) -> bytes | Refused:
-        size = len(record.payload) - TAG_BYTES
+        payload, number, explicit = record.payload, record.number, self.explicit_nonce_bytes
+        size = len(payload) - explicit - TAG_BYTES
         if size < 0:
             return Refused.TOO_SHORT
         if size > MAX_PLAINTEXT_BYTES:
             return Refused.OVERFLOW
-        number = record.number
         sequence = number & SEQUENCE_MASK
         if self._is_replay(sequence):
             self.replays += 1
             return Refused.REPLAYED
         aad = number.to_bytes(8, "big") + struct.pack("!BHH", record.content_type, record.version, size)
+        nonce = self._salt + payload[:explicit] if explicit else (self._iv ^ number).to_bytes(12, "big")
         try:
-            plain = self._aead.decrypt((self._iv ^ number).to_bytes(12, "big"), record.payload, aad)
+            plain = self._aead.decrypt(nonce, payload[explicit:], aad)
         except InvalidTag:
             self.bad_tags += 1
             return Refused.BAD_TAG
@@ -275,13 +169,16 @@ class ChaChaOpener(_Direction):
 
     def open_run(self, datagrams: Sequence[bytes], start: int) -> tuple[list[bytes], int]:
         plains: list[bytes] = []
-        unpack, decrypt, iv = _FRONT.unpack_from, self._aead.decrypt, self._iv
+        unpack, decrypt, salt, iv = _FRONT.unpack_from, self._aead.decrypt, self._salt, self._iv
         epoch, window, mask = self.epoch, self._window, self._mask
+        explicit = self.explicit_nonce_bytes
+        body = HEADER_BYTES + explicit
+        least = body + TAG_BYTES
         index, end = start, len(datagrams)
         while index < end:
             data = datagrams[index]
             size = len(data)
-            if size < 29:
+            if size < least:
                 break
             kind, version, number, length = unpack(data)
             if (
@@ -300,9 +197,9 @@ class ChaChaOpener(_Direction):
                 continue
             try:
                 plain = decrypt(
-                    (iv ^ number).to_bytes(12, "big"),
-                    data[13:],
-                    data[3:11] + _DATA_PREFIX + (size - 29).to_bytes(2, "big"),
+                    salt + data[13:21] if explicit else (iv ^ number).to_bytes(12, "big"),
+                    data[body:],
+                    data[3:11] + _DATA_PREFIX + (size - least).to_bytes(2, "big"),
                 )
             except InvalidTag:
                 self.bad_tags += 1
@@ -317,36 +214,81 @@ class ChaChaOpener(_Direction):
         return plains, index
 
 
-class ChaChaSealer:
-    """ChaCha20-Poly1305 records."""
+class _AeadSealer:
+    """Seals records of either suite."""
 
-    __slots__ = ("_aead", "_iv", "epoch", "next_sequence", "overhead")
+    __slots__ = ("_aead", "_iv", "_salt", "epoch", "next_sequence", "overhead")
+
+    explicit_nonce_bytes: ClassVar[int]
 
     def __init__(self, aead: _Aead, iv: bytes, *, epoch: int) -> None:
         self._aead = aead
+        self._salt = iv
         self._iv = int.from_bytes(iv, "big")
         self.epoch = epoch
         self.next_sequence = 0
-        self.overhead = HEADER_BYTES + TAG_BYTES
+        self.overhead = HEADER_BYTES + self.explicit_nonce_bytes + TAG_BYTES
 
     def seal(self, content_type: int, payload: bytes) -> bytes:
         number = self.epoch << 48 | self.next_sequence
         self.next_sequence += 1
-        wire, size = number.to_bytes(8, "big"), len(payload)
-        front = struct.pack("!BH", content_type, DTLS_1_2)
-        nonce = (self._iv ^ number).to_bytes(12, "big")
-        sealed = self._aead.encrypt(nonce, payload, wire + front + size.to_bytes(2, "big"))
-        return front + wire + (size + TAG_BYTES).to_bytes(2, "big") + sealed
+        return self._sealed(struct.pack("!BH", content_type, DTLS_1_2), number, [payload])[0]
 
     def seal_many(self, payloads: Sequence[bytes]) -> list[bytes]:
-        encrypt, iv = self._aead.encrypt, self._iv
         number = self.epoch << 48 | self.next_sequence
         self.next_sequence += len(payloads)
+        return self._sealed(_DATA_PREFIX, number, payloads)
+
+    def _sealed(self, front: bytes, number: int, payloads: Sequence[bytes]) -> list[bytes]:
+        encrypt, salt, iv = self._aead.encrypt, self._salt, self._iv
+        explicit = self.explicit_nonce_bytes
+        grows_by = explicit + TAG_BYTES
         records: list[bytes] = []
         for payload in payloads:
             wire = number.to_bytes(8, "big")
             size = len(payload)
-            sealed = encrypt((iv ^ number).to_bytes(12, "big"), payload, wire + _DATA_PREFIX + size.to_bytes(2, "big"))
+            records.append(
+                front
+                + wire
+                + (size + grows_by).to_bytes(2, "big")
+                + (wire if explicit else b"")
+                + encrypt(
+                    salt + wire if explicit else (iv ^ number).to_bytes(12, "big"),
+                    payload,
+                    wire + front + size.to_bytes(2, "big"),
+                )
+            )
             number += 1
-            records.append(_DATA_PREFIX + wire + (size + TAG_BYTES).to_bytes(2, "big") + sealed)
         return records
+
+
+class GcmOpener(_AeadOpener):
+    """AES-GCM records: 8 bytes of explicit nonce, ciphertext, tag."""
+
+    __slots__ = ()
+
+    explicit_nonce_bytes = _EXPLICIT_NONCE_BYTES
+
+
+class GcmSealer(_AeadSealer):
+    """AES-GCM records; the explicit nonce is epoch and sequence number, which never repeat under a key."""
+
+    __slots__ = ()
+
+    explicit_nonce_bytes = _EXPLICIT_NONCE_BYTES
+
+
+class ChaChaOpener(_AeadOpener):
+    """ChaCha20-Poly1305 records: ciphertext and tag, no explicit nonce."""
+
+    __slots__ = ()
+
+    explicit_nonce_bytes = 0
+
+
+class ChaChaSealer(_AeadSealer):
+    """ChaCha20-Poly1305 records."""
+
+    __slots__ = ()
+
+    explicit_nonce_bytes = 0
