@@ -63,6 +63,13 @@ def test_energy_is_the_square_of_the_level_over_time() -> None:
     assert meter.samples == 1440
 
 
+def test_sound_of_unknown_level_has_neither_level_nor_energy() -> None:
+    meter = SoundMeter()
+    meter.sound(None, 960, 48000, concealed=True)
+    assert (meter.audio_level, meter.total_audio_energy, meter.silent_concealed_samples) == (None, None, 0)
+    assert meter.members()["concealed_samples"] == 960
+
+
 def test_lost_packets_in_a_row_are_one_event_of_concealment() -> None:
     meter = SoundMeter()
     for level, concealed in ((0.5, False), (0.4, True), (0.0, True), (0.5, False), (0.2, True)):

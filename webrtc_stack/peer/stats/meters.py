@@ -111,8 +111,8 @@ class SoundMeter:
 
     def __init__(self) -> None:
         self._concealing = False
-        self.audio_level = 0.0
-        self.total_audio_energy = 0.0
+        self.audio_level: float | None = None
+        self.total_audio_energy: float | None = None
         self.total_samples_duration = 0.0
         self.samples = 0
         self.concealed_samples = 0
@@ -120,20 +120,21 @@ class SoundMeter:
         self.concealment_events = 0
         self.concealment_duration = 0.0
 
-    def sound(self, level: float, samples: int, sample_rate: int, *, concealed: bool = False) -> None:
-        """A stretch of sound: its peak as a part of full scale (0 to 1), its samples of one channel.
+    def sound(self, level: float | None, samples: int, sample_rate: int, *, concealed: bool = False) -> None:
+        """A stretch of sound: its peak as a part of full scale (0 to 1; None: unknown), its samples of one channel.
 
         `concealed`: it stands for what did not come.
         """
         duration = samples / sample_rate
-        self.audio_level = min(max(level, 0.0), 1.0)
-        self.total_audio_energy += duration * self.audio_level * self.audio_level
+        if level is not None:
+            self.audio_level = level = min(max(level, 0.0), 1.0)
+            self.total_audio_energy = (self.total_audio_energy or 0.0) + duration * level * level
         self.total_samples_duration += duration
         self.samples += samples
         if concealed:
             self.concealed_samples += samples
             self.concealment_duration += duration
-            if not level:
+            if level == 0:
                 self.silent_concealed_samples += samples
             self.concealment_events += not self._concealing
         self._concealing = concealed
