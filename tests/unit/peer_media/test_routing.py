@@ -16,14 +16,16 @@ from webrtc_stack.peer.media import (
     SourceEnded,
     SourceStarted,
 )
+from webrtc_stack.peer.negotiation.rtp_plan import RemoteSource
 from webrtc_stack.peer.parameters import TransceiverHandle
 from webrtc_stack.rtp import ExtensionMap, RtpPacket, Uri
-from webrtc_stack.rtp.rtcp import Bye, ReceiverReport, SourceDescription, parse_compound, serialize_compound
+from webrtc_stack.rtp.rtcp import Bye, Pli, ReceiverReport, SourceDescription, parse_compound, serialize_compound
 from webrtc_stack.sdp import Direction
 from webrtc_stack.srtp import SrtpContext
 
 from .support import (
     AUDIO,
+    H264,
     LAYERS,
     OPUS,
     VIDEO,
@@ -196,6 +198,48 @@ def test_a_section_that_goes_takes_its_sources_with_it_and_says_bye() -> None:
     said = [peer.back.unprotect_rtcp(data) for data in peer.session.poll_transmits(peer.now)]
     byes = [item for data in said for item in parse_compound(data) if isinstance(item, Bye)]
     assert [bye.ssrcs for bye in byes] == [(2001,)]
+
+
+def test_a_source_that_is_announced_no_more_is_forgotten() -> None:
+    peer = Peer([video(1)])
+    peer.send(peer.packet(2000, 96, KEY))
+    peer.session.configure([video(1, remote_sources=(RemoteSource(2222, 2223),))], peer.now)
+    assert SourceEnded(VIDEO, 2000, "removed") in peer.session.poll_events()
+    assert frames(peer.send(peer.packet(2222, 96, KEY))) == [(VIDEO, None)]
+    assert [facts.ssrc for facts in peer.session.inbound()] == [2222]
+
+
+def test_a_payload_type_that_means_another_codec_from_now_on() -> None:
+    peer = Peer([video(1)])
+    peer.send(peer.packet(2000, 96, KEY))
+    swapped = replace(H264, payload_type=96)
+    peer.session.configure([video(1, receive_codecs=(swapped, replace(VP8, payload_type=102)))], peer.now)
+    idr = b"\x65" + bytes(range(1, 100))
+    sps, pps = b"\x67\x42\xe0\x1f\x8c\x8d\x40", b"\x68\xce\x3c\x80"
+    together = b"\x78" + b"".join(len(one).to_bytes(2, "big") + one for one in (sps, pps, idr))
+    (event,) = [one for one in peer.send(peer.packet(2000, 96, together)) if isinstance(one, FramesReceived)]
+    assert event.frames[0].codec == swapped and event.frames[0].keyframe
+
+
+def test_nothing_is_asked_of_a_source_that_has_ended() -> None:
+    peer = Peer([video(1)])
+    peer.send(peer.packet(2000, 96, KEY))
+    peer.session.request_keyframe(VIDEO, peer.now)
+    assert peer.session.poll_transmits(peer.now)
+    bye = serialize_compound([ReceiverReport(ssrc=2000), SourceDescription.with_cname(2000, "x"), Bye(ssrcs=(2000,))])
+    assert SourceEnded(VIDEO, 2000, "bye") in peer.send(peer.out.protect_rtcp(bye))
+    for _ in range(40):
+        peer.now += 0.5
+        peer.session.handle_timeout(peer.now)
+        for data in peer.session.poll_transmits(peer.now):
+            assert not any(isinstance(one, Pli) for one in parse_compound(peer.back.unprotect_rtcp(data)))
+
+
+def test_a_key_frame_of_sound_is_not_handed_up() -> None:
+    peer = Peer([audio(1), video(1)])
+    wish = peer.out.protect_rtcp(serialize_compound([Pli(sender_ssrc=5, media_ssrc=1001)]))
+    assert peer.send(wish) == []
+    assert peer.session.next_timeout() > peer.now
 
 
 def test_what_comes_before_the_keys_waits_in_a_small_buffer() -> None:

@@ -8,7 +8,7 @@ Spec: W3C webrtc-pc section 7 (insertDTMF), section 5.2 (setParameters: `active`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...base import Drops, Instant, MachineBase, random_u32
 from ...errors import InvalidArgumentError, InvalidStateError, NotSupportedError
@@ -122,7 +122,7 @@ class MediaCommands(MachineBase[MediaEvent]):
         """A source has left: said once, and its section is mute if it was the last."""
         if not inbound.active:
             return
-        inbound.active = False
+        inbound.stop()
         self._playout.forget(inbound)
         self._happenings.source_ended(inbound, reason)
         if self._trace:
@@ -237,7 +237,7 @@ class MediaCommands(MachineBase[MediaEvent]):
         return taken
 
     def set_encodings(self, handle: TransceiverHandle, encodings: Sequence[Encoding], now: Instant) -> None:
-        """Parameters of the encodings, in their order: `active` is what matters here.
+        """Parameters of the encodings, in their order: `active` is what matters here, and names stay.
 
         Errors: `InvalidAccessError`; `InvalidArgumentError` if there are more than were negotiated.
         """
@@ -247,7 +247,7 @@ class MediaCommands(MachineBase[MediaEvent]):
         if len(encodings) > len(outbound):
             raise InvalidArgumentError(f"{len(encodings)} encodings, the section has {len(outbound)}")
         for one, encoding in zip(outbound, encodings, strict=False):
-            one.renegotiated(encoding)
+            one.renegotiated(replace(encoding, rid=one.rid))
         self._ask_again()
 
     def set_paused(self, handle: TransceiverHandle, paused: bool, now: Instant, rid: str | None = None) -> None:

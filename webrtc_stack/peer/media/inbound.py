@@ -219,7 +219,7 @@ class Inbound:
                 self.nack.set_rtt(self.rtt)
         if section.keyframe_wanted:
             section.keyframe_wanted = False
-            self.requester.request(now)
+            self._want_keyframe(now)
         return received
 
     def _read_elements(self, elements: dict[int, bytes], packet: RtpPacket) -> None:
@@ -347,14 +347,15 @@ class Inbound:
             self.drops.add("no payload format")
             return None
         config = self.config
+        window, time = config.audio_reorder_packets, config.audio_reorder_time
+        if self.video and self.section.nack:
+            window, time = config.video_reorder_packets, config.video_reorder_time
+        elif self.video:  # nothing will be sent again, so only what was overtaken is waited for
+            window, time = 64, config.audio_reorder_time
         return payload.format.depacketizer(
             DepacketizerConfig(
-                reorder_packets=0
-                if ordered
-                else config.video_reorder_packets
-                if self.video
-                else config.audio_reorder_packets,
-                reorder_time=config.video_reorder_time if self.video else config.audio_reorder_time,
+                reorder_packets=0 if ordered else window,
+                reorder_time=time,
                 max_frame_bytes=config.max_frame_bytes,
                 wait_for_keyframe=config.wait_for_keyframe,
                 trace=config.trace,
@@ -476,6 +477,13 @@ class Inbound:
                 self.tones.append((event.character, event.duration / rate))
 
     # --- reports and time -------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """The source has ended: nothing is asked of it any more."""
+        self.active = False
+        self.requester.keyframe_received()
+        if self.nack is not None:
+            self.nack.forget_before(self.highest + 1)
 
     def set_rtt(self, rtt: float) -> None:
         self.rtt = rtt

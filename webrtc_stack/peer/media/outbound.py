@@ -384,7 +384,7 @@ class Outbound:
             self._asked.extend(message.lost[: max(room, 0)])
 
     def receive_keyframe_request(self, message: rtcp.Pli | rtcp.Fir) -> None:
-        if self.demand.receive(message):
+        if self.video and self.demand.receive(message):
             if isinstance(message, rtcp.Pli):
                 self.pli_count += 1
             else:

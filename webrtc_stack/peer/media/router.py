@@ -126,7 +126,13 @@ class Router:
         for inbound in list(self.sources.values()):
             if id(inbound.section) not in alive:
                 self.forget(inbound, "removed")
-            elif not inbound.section.may_receive:
+                continue
+            announced = self._announced.get(inbound.ssrc, (None, None))[0] is inbound.section
+            if inbound.announced and not announced:
+                self.forget(inbound, "removed")
+                continue
+            inbound.announced = announced
+            if not inbound.section.may_receive:
                 self._ended(inbound, "direction")
         for repair in list(self.repairs.values()):
             if id(repair.section) not in alive:
