@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Final, NamedTuple, TypeAlias
+from typing import ClassVar, Final, NamedTuple, Self, TypeAlias
 
 from ..errors import ParseError
 from .registry import ChunkType, ParameterType
@@ -192,6 +192,10 @@ class _ParametersChunk:
     parameters: tuple[Parameter, ...] = ()
     flags: int = 0
 
+    @classmethod
+    def parse(cls, flags: int, body: bytes) -> Self:
+        return cls(parameters=parse_parameters(body), flags=flags)
+
     def serialize(self) -> bytes:
         return pack_chunk(self.type, self.flags, serialize_parameters(self.parameters))
 
@@ -202,20 +206,12 @@ class HeartbeatChunk(_ParametersChunk):
 
     type: ClassVar[int] = ChunkType.HEARTBEAT
 
-    @classmethod
-    def parse(cls, flags: int, body: bytes) -> HeartbeatChunk:
-        return cls(parameters=parse_parameters(body), flags=flags)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeartbeatAckChunk(_ParametersChunk):
     """Spec: RFC 9260 section 3.3.6."""
 
     type: ClassVar[int] = ChunkType.HEARTBEAT_ACK
-
-    @classmethod
-    def parse(cls, flags: int, body: bytes) -> HeartbeatAckChunk:
-        return cls(parameters=parse_parameters(body), flags=flags)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,10 +220,6 @@ class AbortChunk(_ParametersChunk):
 
     type: ClassVar[int] = ChunkType.ABORT
 
-    @classmethod
-    def parse(cls, flags: int, body: bytes) -> AbortChunk:
-        return cls(parameters=parse_parameters(body), flags=flags)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorChunk(_ParametersChunk):
@@ -235,20 +227,12 @@ class ErrorChunk(_ParametersChunk):
 
     type: ClassVar[int] = ChunkType.ERROR
 
-    @classmethod
-    def parse(cls, flags: int, body: bytes) -> ErrorChunk:
-        return cls(parameters=parse_parameters(body), flags=flags)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReConfigChunk(_ParametersChunk):
     """Spec: RFC 6525 section 3.1."""
 
     type: ClassVar[int] = ChunkType.RE_CONFIG
-
-    @classmethod
-    def parse(cls, flags: int, body: bytes) -> ReConfigChunk:
-        return cls(parameters=parse_parameters(body), flags=flags)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
