@@ -18,6 +18,7 @@ from time import perf_counter
 from typing import Any
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
@@ -199,11 +200,13 @@ class VideoEncoder:
         # x264 is told a lower bitrate while it runs, but not a higher one than this
         self._ceiling = bitrate
         try:
-            context = av.CodecContext.create(self._name, "w")
+            # VA-API encodes pictures that lie on the card: PyAV carries them there
+            on_card = self._name.endswith("_vaapi")
+            context = av.CodecContext.create(self._name, "w", HWAccel("vaapi") if on_card else None)
             if not isinstance(context, VideoCodecContext):
                 raise DeviceError(f"{self._name} is no encoder for video")
             context.width, context.height = size
-            context.pix_fmt = "yuv420p"
+            context.pix_fmt = "nv12" if on_card else "yuv420p"
             context.bit_rate = bitrate
             context.framerate = Fraction(self._framerate).limit_denominator(1001)
             context.time_base = _CLOCK
