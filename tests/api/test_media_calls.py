@@ -88,8 +88,9 @@ def test_sound_comes_by_playout_with_losses_concealed_unless_the_application_wan
             await call.negotiate()
             receiver = call.right.receivers[0]
             assert receiver.playout
-            with receiver.track.frames(limit=1000) as frames:
+            with receiver.track.frames(limit=1000) as frames, receiver.encoded_frames(limit=1000) as encoded:
                 await asyncio.sleep(5)
+                assert not any(frame.lost for frame in await take(encoded, len(encoded)))
                 heard = await take(frames, len(frames))
             assert sum(frame.concealed for frame in heard) > 5
             real = numbers([frame for frame in heard if not frame.concealed])
@@ -303,6 +304,9 @@ def test_a_stopped_transceiver_ends_its_track_and_its_section_is_used_again() ->
             assert len([frame async for frame in frames]) <= 2, "the reading ends"
             with pytest.raises(rtc.InvalidStateError, match="stopped"):
                 stopped.direction = "sendrecv"
+            assert (stopped.mid, stopped.current_direction) == (None, None)
+            assert "stopped" in repr(stopped)
+            assert stopped.sender.get_parameters().codecs == ()
             again = camera()
             call.left.add_track(again)
             call.background.play(again)
@@ -310,6 +314,9 @@ def test_a_stopped_transceiver_ends_its_track_and_its_section_is_used_again() ->
             assert call.left.local_description is not None
             assert call.left.local_description.sdp.count("m=video") == 1, "the section was used again"
             await run_of(await call.track_from(call.right, "video"))
+            assert [len(pc._media._transceivers) for pc in (call.left, call.right)] == [1, 1], (
+                "the stopped are forgotten"
+            )
 
     sim.run(main)
 

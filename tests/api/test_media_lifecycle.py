@@ -81,6 +81,25 @@ def test_fifty_calls_leave_no_object_behind() -> None:
     assert sum(isinstance(thing, kinds) for thing in gc.get_objects()) == 0
 
 
+def test_a_call_that_the_peer_ends_leaves_nothing_running_here() -> None:
+    async def main(net: sim.Network) -> None:
+        async with a_call(net) as call:
+            track = camera()
+            call.right.add_track(track)
+            call.background.play(track)
+            await call.negotiate(call.right)
+            reader = asyncio.create_task(take(call.left.receivers[0].track.frames(), 10_000, timeout=100))
+            await asyncio.sleep(1)
+            await call.left.close()
+            await call.right.connection_state.wait_for("closed", timeout=5)
+            await asyncio.sleep(0.1)
+            assert len(call.right._media.tasks) == 0
+            assert call.engine.open_codecs == 0
+            assert len(await reader) > 20
+
+    sim.run(main)
+
+
 def test_readers_and_senders_learn_that_the_call_is_over() -> None:
     async def main(net: sim.Network) -> None:
         async with a_call(net) as call:

@@ -179,6 +179,10 @@ def test_a_failing_encoder_ends_the_sending_with_a_reason_and_not_the_call() -> 
             assert call.left.connection_state.value == "connected"
             assert not track.ended, "others may send it still"
             call.engine.fail_encoding = False
+            encoders = len(call.engine.encoders)
+            await call.negotiate()
+            await asyncio.sleep(0.5)
+            assert len(call.engine.encoders) == encoders, "the same track with the same codec is not tried again"
             await sender.replace_track(track)
             await take(remote.frames(), 3)
             assert sender.stopped_reason == ""

@@ -9,10 +9,11 @@ Spec: W3C webrtc-pc section 7 (RTCDTMFSender); RFC 4733. `tone_changes` is its `
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InvalidArgumentError, InvalidStateError
-from ..peer import TransceiverHandle
+from ..peer import TransceiverHandle, TransceiverView
 from .parameters import is_media
 from .subscription import Broadcast, Subscription
 
@@ -36,9 +37,10 @@ class DtmfTone(NamedTuple):
 class DtmfSender:
     """Plays telephone tones into an audio sender's stream."""
 
-    def __init__(self, hub: MediaHub, handle: TransceiverHandle) -> None:
+    def __init__(self, hub: MediaHub, handle: TransceiverHandle, view: Callable[[], TransceiverView]) -> None:
         self._hub = hub
         self._handle = handle
+        self._view = view
         self._changes = Broadcast[str]()
         self._done: asyncio.Future[None] | None = None
         self.tone_buffer = ""
@@ -47,7 +49,7 @@ class DtmfSender:
     @property
     def can_insert(self) -> bool:
         """True while audio is sent and the peer takes telephone events."""
-        view = self._hub.view(self._handle)
+        view = self._view()
         return (
             view.plan is not None
             and self._hub.may_send(view)

@@ -89,7 +89,6 @@ class MediaHub:
         self.suggested_bitrate: int | None = None
         self._ready = False
         self._transceivers: dict[TransceiverHandle, Transceiver] = {}
-        self._last_views: dict[TransceiverHandle, TransceiverView] = {}
 
     @property
     def engine(self) -> MediaEngine:
@@ -107,14 +106,6 @@ class MediaHub:
 
     # --- looking ----------------------------------------------------------------------------------------------------
 
-    def view(self, handle: TransceiverHandle) -> TransceiverView:
-        """How negotiation sees a transceiver now; the last sight of one that is gone."""
-        for view in self.core.transceivers():
-            if view.handle == handle:
-                self._last_views[handle] = view
-                return view
-        return self._last_views[handle]
-
     def may_send(self, view: TransceiverView) -> bool:
         """True when media can go out: connected, negotiated, and in a direction that sends."""
         return (
@@ -125,15 +116,14 @@ class MediaHub:
             and view.plan.direction in _SENDING
         )
 
-    def may_receive(self, handle: TransceiverHandle) -> bool:
-        view = self.view(handle)
+    def may_receive(self, view: TransceiverView) -> bool:
         return not (self.closed or view.stopped) and view.plan is not None and view.plan.direction in _RECEIVING
 
-    def require_live(self, handle: TransceiverHandle) -> None:
+    def require_live(self, view: TransceiverView) -> None:
         """Errors: `InvalidStateError` for a stopped transceiver or a closed connection."""
         if self.closed:
             raise InvalidStateError("the peer connection is closed; make a new one")
-        if self._transceivers[handle].stopped:
+        if view.stopping or view.stopped:
             raise InvalidStateError("the transceiver is stopped; add another one")
 
     @property
@@ -216,7 +206,6 @@ class MediaHub:
         transceiver = self._transceivers.get(handle)
         if transceiver is None:
             transceiver = self._transceivers[handle] = Transceiver(self, handle, kind, self.new_id())
-            self.view(handle)
         return transceiver
 
     # --- events -----------------------------------------------------------------------------------------------------
@@ -243,13 +232,14 @@ class MediaHub:
             transceiver.receiver._on_packets(event.rid, event.packets)
 
     def _added(self, event: TransceiverAdded) -> None:
-        self._ensure(event.handle, event.kind)
+        if any(view.handle == event.handle for view in self.core.transceivers()):  # else it is gone already
+            self._ensure(event.handle, event.kind)
 
     def _changed(self, event: TransceiverChanged) -> None:
         transceiver = self._transceivers.get(event.handle)
         if transceiver is None or transceiver.stopped:
             return
-        view = self.view(event.handle)
+        view = transceiver._view()
         if view.stopping or view.stopped:
             self._end(transceiver, "the transceiver was stopped")
         else:
@@ -257,7 +247,7 @@ class MediaHub:
             transceiver.receiver._review()
 
     def _removed(self, event: TransceiverRemoved) -> None:
-        transceiver = self._transceivers.get(event.handle)
+        transceiver = self._transceivers.pop(event.handle, None)
         if transceiver is not None:
             self._end(transceiver, "the transceiver was stopped")
 

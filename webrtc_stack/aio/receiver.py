@@ -15,9 +15,10 @@ contributing sources, `jitterBufferTarget`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..peer import Codec, MediaKind, ReceivedFrame, RtpCapabilities, TransceiverHandle, capabilities
+from ..peer import Codec, MediaKind, ReceivedFrame, RtpCapabilities, TransceiverHandle, TransceiverView, capabilities
 from ..rtp import RtpPacket
 from .dtmf import UNREAD_TONES, DtmfTone
 from .encoded_track import AUDIO_QUEUE, VIDEO_QUEUE, EncodedTrack
@@ -37,9 +38,17 @@ PACKET_QUEUE = 1024
 class Receiver:
     """The receiving half of a transceiver."""
 
-    def __init__(self, hub: MediaHub, handle: TransceiverHandle, kind: MediaKind, track_id: str = "") -> None:
+    def __init__(
+        self,
+        hub: MediaHub,
+        handle: TransceiverHandle,
+        kind: MediaKind,
+        view: Callable[[], TransceiverView],
+        track_id: str,
+    ) -> None:
         self._hub = hub
         self._handle = handle
+        self._view = view
         self.kind = kind
         self.decoded_rid: str | None = None
         """Of a simulcast, the layer that `track.frames()` decodes; None: the first that comes."""
@@ -101,7 +110,7 @@ class Receiver:
 
     def request_keyframe(self, rid: str | None = None) -> None:
         """Asks the peer for a key frame; requests are merged and rate-limited below. Nothing for audio."""
-        if self.kind is MediaKind.VIDEO and self._hub.may_receive(self._handle):
+        if self.kind is MediaKind.VIDEO and self._hub.may_receive(self._view()):
             self._hub.core.request_keyframe(self._handle, self._hub.now(), rid=rid)
             self._hub.wake()
 
@@ -120,7 +129,7 @@ class Receiver:
     @property
     def rids(self) -> tuple[str, ...]:
         """The simulcast layers that the peer may send; empty without simulcast."""
-        plan = self._hub.view(self._handle).plan
+        plan = self._view().plan
         return () if plan is None else plan.receive_rids
 
     # --- parameters -------------------------------------------------------------------------------------------------
@@ -132,7 +141,7 @@ class Receiver:
 
     def get_parameters(self) -> ReceiveParameters:
         """What was negotiated so far."""
-        plan = self._hub.view(self._handle).plan
+        plan = self._view().plan
         if plan is None:
             return ReceiveParameters()
         return ReceiveParameters(
@@ -220,7 +229,7 @@ class Receiver:
 
     def _codec(self) -> Codec | None:
         """What will probably come: the first codec that was negotiated."""
-        plan = self._hub.view(self._handle).plan
+        plan = self._view().plan
         codecs = () if plan is None else plan.receive_codecs
         return next((codec.codec for codec in codecs if is_media(codec.codec)), None)
 

@@ -9,11 +9,19 @@ Spec: W3C webrtc-pc section 5.2 (RTCRtpSender). `send_frame`, `send_rtp` and `ke
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InvalidAccessError, InvalidArgumentError, InvalidStateError, NotSupportedError, UsageError
-from ..peer import CodecParameters, MediaKind, OutgoingFrame, RtpCapabilities, TransceiverHandle, capabilities
+from ..peer import (
+    CodecParameters,
+    MediaKind,
+    OutgoingFrame,
+    RtpCapabilities,
+    TransceiverHandle,
+    TransceiverView,
+    capabilities,
+)
 from ..rtp import RtpPacket
 from .dtmf import DtmfSender
 from .encoded_track import EncodedFrameLike, EncodedSubscription, EncodedTrack, encoded_frame
@@ -62,11 +70,14 @@ class _Forwarding(EncodedSubscription[OutgoingFrame]):
 class Sender:
     """The sending half of a transceiver. `pc.add_track` and `pc.add_transceiver` make it."""
 
-    def __init__(self, hub: MediaHub, handle: TransceiverHandle, kind: MediaKind) -> None:
+    def __init__(
+        self, hub: MediaHub, handle: TransceiverHandle, kind: MediaKind, view: Callable[[], TransceiverView]
+    ) -> None:
         self._hub = hub
         self._handle = handle
+        self._view = view
         self.kind = kind
-        self.dtmf: DtmfSender | None = DtmfSender(hub, handle) if kind is MediaKind.AUDIO else None
+        self.dtmf: DtmfSender | None = DtmfSender(hub, handle, view) if kind is MediaKind.AUDIO else None
         """Telephone tones; None for video."""
         self.encoder_implementation: str | None = None
         """FFmpeg's name of the encoder to use (`h264_vaapi`); None: the engine's preference. For raw tracks."""
@@ -109,17 +120,17 @@ class Sender:
         """
         if track is not None:
             check_kind(track, self.kind)
-            plan = self._hub.view(self._handle).plan
+            plan = self._view().plan
             if isinstance(track, EncodedTrack) and plan is not None and plan.send_codecs:
                 self._codec_for(track)
-        self._hub.require_live(self._handle)
+        self._hub.require_live(self._view())
         self._hub.core.update_sender(self._handle, self._hub.now(), has_track=track is not None)
         self._set_track(track)
         self._hub.wake()
 
     def set_streams(self, *streams: str) -> None:
         """Tells the peer that the track belongs to these media streams; asks for negotiation."""
-        self._hub.require_live(self._handle)
+        self._hub.require_live(self._view())
         self._hub.core.set_streams(self._handle, streams, self._hub.now())
         self._streams = tuple(streams)
         self._hub.wake()
@@ -130,7 +141,7 @@ class Sender:
 
         Errors: `UsageError` kinds for a frame that can never be sent: codec not negotiated, unknown layer.
         """
-        if self._hub.view(self._handle).plan is None:
+        if self._view().plan is None:
             return False
         return self._send_encoded(encoded_frame(frame), rid)
 
@@ -140,7 +151,7 @@ class Sender:
 
         Errors: `UsageError` kinds for a payload type that was not negotiated, or an unknown layer.
         """
-        if self._hub.view(self._handle).plan is None:
+        if self._view().plan is None:
             return 0
         taken = self._hub.core.send_packets(self._handle, packets, self._hub.now(), rid=rid)
         self._hub.wake()
@@ -159,7 +170,7 @@ class Sender:
 
     def get_parameters(self) -> SendParameters:
         """The encodings, and what was negotiated so far."""
-        view = self._hub.view(self._handle)
+        view = self._view()
         plan = view.plan
         if plan is None:
             return SendParameters(encodings=view.encodings)
@@ -176,8 +187,8 @@ class Sender:
 
         Errors: `InvalidArgumentError` when number, order or rids differ, or a value is out of range.
         """
-        self._hub.require_live(self._handle)
-        before = self._hub.view(self._handle).encodings
+        self._hub.require_live(self._view())
+        before = self._view().encodings
         if [one.rid for one in parameters.encodings] != [one.rid for one in before]:
             raise InvalidArgumentError("encodings keep their number, order and rids; begin with get_parameters()")
         encodings = checked_encodings(self.kind, parameters.encodings)
@@ -207,7 +218,7 @@ class Sender:
 
     def _codec_for(self, track: MediaTrack) -> CodecParameters:
         """The negotiated codec that `track` goes out by. Errors: `InvalidAccessError`, `NotSupportedError`."""
-        plan = self._hub.view(self._handle).plan
+        plan = self._view().plan
         codecs = [] if plan is None else [codec for codec in plan.send_codecs if is_media(codec.codec)]
         names = ", ".join(dict.fromkeys(codec.codec.mime_type for codec in codecs)) or "none"
         if isinstance(track, EncodedTrack):
@@ -225,7 +236,7 @@ class Sender:
     def _refresh(self) -> None:
         """Brings what goes out in line with track, direction, codec and encodings. May be said at any time."""
         track = self._track
-        view = self._hub.view(self._handle)
+        view = self._view()
         plan = view.plan
         if track is not None and track.ended and self._told_ended is not track:
             self._told_ended = track

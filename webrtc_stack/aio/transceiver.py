@@ -6,10 +6,11 @@ Spec: W3C webrtc-pc section 5.4 (RTCRtpTransceiver).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..errors import InvalidArgumentError
-from ..peer import Codec, MediaKind, TransceiverHandle
+from ..errors import InvalidAccessError, InvalidArgumentError
+from ..peer import Codec, MediaKind, TransceiverHandle, TransceiverView
 from ..sdp import Direction
 from .receiver import Receiver
 from .sender import Sender
@@ -26,23 +27,32 @@ class Transceiver:
         self.handle = handle
         """Its name in `pc.core`."""
         self.kind = kind
-        self.sender = Sender(hub, handle, kind)
-        self.receiver = Receiver(hub, handle, kind, track_id)
-        self._prefers: tuple[Codec, ...] | None = None
+        self._last_view = hub.core.transceiver(handle)
         self._stopped = False
+        self.sender = Sender(hub, handle, kind, self._view)
+        self.receiver = Receiver(hub, handle, kind, self._view, track_id)
+        self._prefers: tuple[Codec, ...] | None = None
 
     def __repr__(self) -> str:
         return f"Transceiver({self.kind}, mid={self.mid}, {'stopped' if self.stopped else self.direction})"
 
+    def _view(self) -> TransceiverView:
+        """How negotiation sees it; when it is gone from there, how it was, and stopped."""
+        try:
+            self._last_view = self._hub.core.transceiver(self.handle)
+        except InvalidAccessError:
+            self._last_view = replace(self._last_view, mid=None, plan=None, stopped=True)
+        return self._last_view
+
     @property
     def mid(self) -> str | None:
         """The section's name; None before it is in a description."""
-        return self._hub.view(self.handle).mid
+        return self._view().mid
 
     @property
     def direction(self) -> Direction:
         """What the application wants; setting it asks for negotiation. Errors: `InvalidStateError` when stopped."""
-        return self._hub.view(self.handle).direction
+        return self._view().direction
 
     @direction.setter
     def direction(self, value: Direction | str) -> None:
@@ -50,7 +60,7 @@ class Transceiver:
             direction = Direction(value)
         except ValueError:
             raise InvalidArgumentError(f"direction is one of {', '.join(Direction)}, got {value!r}") from None
-        self._hub.require_live(self.handle)
+        self._hub.require_live(self._view())
         self._hub.core.set_direction(self.handle, direction, self._hub.now())
         self.sender._refresh()
         self._hub.wake()
@@ -58,7 +68,7 @@ class Transceiver:
     @property
     def current_direction(self) -> Direction | None:
         """What was negotiated last; None before the first answer, and when stopped."""
-        return None if self.stopped else self._hub.view(self.handle).current_direction
+        return None if self.stopped else self._view().current_direction
 
     @property
     def stopped(self) -> bool:
@@ -77,7 +87,7 @@ class Transceiver:
 
         It shows with the next negotiation. Errors: `InvalidArgumentError` for a codec that this stack cannot.
         """
-        self._hub.require_live(self.handle)
+        self._hub.require_live(self._view())
         chosen = tuple(codecs)
         self._hub.core.set_codec_preferences(self.handle, chosen, self._hub.now())
         self._prefers = chosen or None
