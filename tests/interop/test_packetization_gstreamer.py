@@ -27,6 +27,7 @@ from webrtc_stack.packetization import (
     EventEnded,
     EventStarted,
     PayloadFormat,
+    RedPacketizer,
     TelephoneEventReceiver,
     TelephoneEventSender,
     alaw_encode,
@@ -311,6 +312,39 @@ def test_we_take_out_the_sound_that_gstreamer_packed(gstreamer: GStreamer, name:
     rest = push_all(depacketizer, packets[:4] + packets[5:]) + depacketizer.flush()
     assert [frame.data for frame in rest] == data[:4] + data[5:]
     assert [index for index, frame in enumerate(rest) if frame.follows_loss] == [4]
+
+
+# --- RED ------------------------------------------------------------------------------------------------------------
+
+
+def test_gstreamer_takes_every_frame_out_of_our_red_when_each_third_packet_is_lost(gstreamer: GStreamer) -> None:
+    one = sounds()["opus"]
+    packetizer = RedPacketizer(payload_type=111)
+    red = [packet._replace(payload=packetizer.packetize(packet.payload)[0]) for packet in sound_packets(one)]
+    caps = "application/x-rtp,media=audio,clock-rate=48000,encoding-name=RED,payload=63"
+    for packets in (red, [packet for index, packet in enumerate(red) if index % 3 != 1 or packet is red[-1]]):
+        out = gstreamer.run("rtpreddec pt=63", caps, buffers(packets, 48_000, 63))
+        decoded = [RtpPacket.parse(buffer.data) for buffer in out]
+        assert [packet.payload for packet in decoded] == one.frames
+        assert {packet.payload_type for packet in decoded} == {111}
+        assert [packet.timestamp for packet in decoded] == [index * one.ticks for index in range(len(one.frames))]
+
+
+@pytest.mark.parametrize("distance", [0, 1, 2])
+def test_we_take_every_frame_out_of_the_red_of_gstreamer(gstreamer: GStreamer, distance: int) -> None:
+    one = sounds()["opus"]
+    caps = "application/x-rtp,media=audio,clock-rate=48000,encoding-name=OPUS,payload=111"
+    out = gstreamer.run(f"rtpredenc pt=63 distance={distance}", caps, buffers(sound_packets(one), 48_000, 111))
+    packets = [RtpPacket.parse(buffer.data) for buffer in out]
+    assert {packet.payload_type for packet in packets} == {63}
+    assert [frame.data for frame in push_all(payload_format("red").depacketizer(), packets)] == one.frames
+    rest = [packet for index, packet in enumerate(packets) if index % 5 != 1]
+    depacketizer = payload_format("red").depacketizer()
+    frames = push_all(depacketizer, rest) + depacketizer.flush()
+    expected = one.frames if distance else [data for index, data in enumerate(one.frames) if index % 5 != 1]
+    assert [frame.data for frame in frames] == expected
+    assert all(frame.facts.payload_type == 111 for frame in frames)
+    assert sum(frame.facts.recovered for frame in frames) == (len(packets) - len(rest) if distance else 0)
 
 
 # --- telephone events -----------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 Sending, `RedPacketizer` puts copies of earlier payloads before the new one. Receiving, `RedDepacketizer` gives every
 payload once and in order: from its own packet where that came, from a later one's copy where it did not. A gap that
-the copies in the next packet fill is not waited for.
+copies fill is not waited for.
 
 Invariants: copies serve only packets that are missing, and only what is newer than all that was given out, so nothing
 comes out twice; the sender keeps `max(distances)` payloads.
@@ -184,37 +184,56 @@ class RedDepacketizer(OrderedDepacketizer):
     def _restarted(self) -> None:
         self._last_timestamp = None
 
-    def _copies(self, blocks: list[RedBlock], timestamp: int) -> list[tuple[int, RedBlock]]:
-        """The copies of what was not given out yet, each time stamp once, the oldest first."""
+    def _copies(self, packet: RtpPacketLike, blocks: list[RedBlock]) -> list[tuple[int, RedBlock]]:
+        """The copies of what is missing before `packet`, each time stamp once, with their age, the oldest first.
+
+        They lie in the packet itself or, where a sender leaves out the nearest ones, in those that wait behind it.
+        """
         last = self._last_timestamp
         if last is None:
             return []
-        age = (timestamp - last) & 0xFFFFFFFF
-        if not 0 < age < 0x80000000:
+        timestamp = packet.timestamp
+        gap = (timestamp - last) & 0xFFFFFFFF
+        if not 0 < gap < 0x80000000:
             return []
-        found = {block.timestamp_offset: block for block in blocks[:-1] if block.data}
-        return [(offset, found[offset]) for offset in sorted(found, reverse=True) if 0 < offset < age]
+        found: dict[int, RedBlock] = {}
+        self._collect(found, blocks, 0, gap)
+        for sequence, other in self._held.items():
+            if 0 < (sequence - packet.sequence_number) & 0xFFFF < MAX_DISTANCE:
+                ahead = (other.timestamp - timestamp) & 0xFFFFFFFF
+                try:
+                    self._collect(found, parse_red(other.payload), ahead, gap)
+                except ParseError:
+                    pass  # its own turn to be dropped and counted comes
+        return [(age, found[age]) for age in sorted(found, reverse=True)]
+
+    @staticmethod
+    def _collect(found: dict[int, RedBlock], blocks: list[RedBlock], ahead: int, gap: int) -> None:
+        for block in blocks[:-1]:
+            age = block.timestamp_offset - ahead
+            if block.data and 0 < age < gap:
+                found[age] = block
 
     def _bridges(self, packet: RtpPacketLike, missing: int) -> bool:
         try:
             blocks = parse_red(packet.payload)
         except ParseError:
             return False
-        return len(self._copies(blocks, packet.timestamp)) >= missing
+        return len(self._copies(packet, blocks)) >= missing
 
     def _frames(self, packet: RtpPacketLike, missing: int) -> list[EncodedFrame]:
         blocks = parse_red(packet.payload)
         timestamp = packet.timestamp
         frames: list[EncodedFrame] = []
         if missing:
-            copies = self._copies(blocks, timestamp)[-missing:]
+            copies = self._copies(packet, blocks)[-missing:]
             lost = missing - len(copies)
-            for offset, block in copies:
+            for age, block in copies:
                 facts = RedFacts(block.payload_type, True)
                 frames.append(
                     EncodedFrame(
                         block.data,
-                        (timestamp - offset) & 0xFFFFFFFF,
+                        (timestamp - age) & 0xFFFFFFFF,
                         True,
                         lost > 0,
                         packet.sequence_number,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.support import vectors
 from webrtc_stack.base import SeededEntropy, random_below, random_u32
 from webrtc_stack.errors import InvalidArgumentError, ParseError
-from webrtc_stack.packetization import DepacketizerConfig, payload_format
+from webrtc_stack.packetization import DepacketizerConfig, EncodedFrame, payload_format
 from webrtc_stack.packetization.audio import OrderedDepacketizer
 from webrtc_stack.packetization.red import (
     MAX_BLOCKS,
@@ -261,6 +261,29 @@ def grown_by(name: str, count: int) -> int:
         tracemalloc.stop()
     assert depacketizer.counters.packets == 500 + count
     return grown
+
+
+@pytest.mark.parametrize("distances", [(1,), (2,), (3,), (1, 3), (2, 4)])
+def test_copies_are_found_wherever_the_sender_puts_them(distances: tuple[int, ...]) -> None:
+    packetizer = RedPacketizer(payload_type=111, distances=distances)
+    frames = [bytes((0x78, number)) for number in range(40)]  # 20 ms of Opus each
+    packets = [
+        RtpPacket(sequence_number=65_530 + number & 0xFFFF, timestamp=number * 960, payload=payload)
+        for number, frame in enumerate(frames)
+        for payload in packetizer.packetize(frame)
+    ]
+    lost = range(5, 35, 6)
+    depacketizer = payload_format("red").depacketizer(DepacketizerConfig(reorder_packets=16))
+    out: list[EncodedFrame] = []
+    for number, packet in enumerate(packets):
+        if number not in lost:
+            out += depacketizer.push(packet)
+            # What is missing comes with the first packet that has a copy of it.
+            waiting = any(one < number < one + distances[0] for one in lost)
+            assert [frame.data for frame in out] == (frames[: number + 1] if not waiting else frames[: len(out)])
+    assert [frame.timestamp for frame in out] == [number * 960 for number in range(40)]
+    assert [number for number, frame in enumerate(out) if frame.facts.recovered] == list(lost)
+    assert not any(frame.follows_loss for frame in out)
 
 
 @pytest.mark.parametrize("name", ["opus", "pcmu", "g722", "l16", "cn", "telephone-event", "red"])
