@@ -55,20 +55,29 @@ class Client:
         """The connections that are not closed yet."""
         return frozenset(self._connections)
 
-    def create_peer_connection(self, config: ClientConfig | None = None) -> PeerConnection:
-        """A new connection with the client's configuration, or with another one.
-
-        Errors: `InvalidStateError` when the client is closed.
-        """
+    @property
+    def runtime(self) -> Runtime:
+        """What its connections run on. Errors: `InvalidStateError` when the client is closed."""
         if self._closed:
             raise InvalidStateError("the client is closed; make a new one")
         if self._runtime is None:
             self._runtime = self._own_runtime = AsyncioRuntime()
+        return self._runtime
+
+    def create_peer_connection(
+        self, config: ClientConfig | None = None, *, runtime: Runtime | None = None
+    ) -> PeerConnection:
+        """A new connection with the client's configuration and runtime, or with others: a runtime around
+        `client.runtime` sees, and may change, what this one connection sends and receives.
+
+        Errors: `InvalidStateError` when the client is closed.
+        """
+        own = self.runtime
         chosen = config if config is not None else self.config
         self._made += 1
         connection = PeerConnection(
             chosen.with_source(f"pc{self._made}"),
-            runtime=self._runtime,
+            runtime=own if runtime is None else runtime,
             on_closed=self._connections.discard,
             on_failure=self._failures.append,
             media=self._media,
