@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import NotSupportedError
 from ..peer import CodecParameters, MediaKind, ReceivedFrame
+from ..peer.stats import FrameMeter
 from .encoded_track import EncodedSubscription
 from .engine import Decoder, DecoderCounters, summed
 from .subscription import Broadcast, Subscription
@@ -43,6 +44,8 @@ class RemoteTrack(RawTrack[Any]):
         """What the decoders before it did."""
         self.decode_failures = 0
         self.frames_concealed = 0
+        self.shown = FrameMeter()
+        """Delays and freezes of decoded pictures, for statistics."""
         self.frames_dropped = 0
         """Encoded frames that the decoder had no time for."""
 
@@ -105,8 +108,11 @@ class RemoteTrack(RawTrack[Any]):
             failures = 0
             if self.ended:
                 return
+            self._conceals = frame.lost
             for one in decoded:
                 self.write(one)
+                if self.kind is MediaKind.VIDEO:
+                    self.shown.frame(self._receiver._hub.now())
 
     async def _change_decoder(self, codec: CodecParameters) -> None:
         hub = self._receiver._hub

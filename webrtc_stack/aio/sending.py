@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from ..base import Instant
 from ..errors import InvalidStateError, NotSupportedError, UsageError
 from ..peer import CodecParameters, Encoding, MediaKind, OutgoingFrame
+from ..peer.stats import FrameMeter
 from .engine import EncodedChunk, Encoder, EncoderCounters, EncoderSettings, MediaEngine, media_time_of, summed
 from .offload import Offload
 from .subscription import Subscription
@@ -47,6 +48,11 @@ class Layer:
         self._next_due = float("-inf")
         self.target_bitrate: int | None = None
         self.implementation = ""
+        self.meter = FrameMeter()
+        """When frames came out of the encoder, for statistics."""
+        self._encoded_at: Instant | None = None
+        self.bytes_target = 0.0
+        """What the encoded frames should have had by the target bitrate."""
         self._totals = totals
         totals.setdefault(encoding.rid, EncoderCounters())
 
@@ -95,6 +101,14 @@ class Layer:
             encoder.set_bitrate(settings.bitrate)
             self.target_bitrate = settings.bitrate
         return encoder.encode(frame, keyframe=keyframe)
+
+    def encoded(self, now: Instant) -> None:
+        """A frame came out of the encoder."""
+        self.meter.frame(now)
+        gap = 1 / DEFAULT_FRAMERATE if self._encoded_at is None else min(now - self._encoded_at, 1.0)
+        self._encoded_at = now
+        if self.target_bitrate is not None:
+            self.bytes_target += self.target_bitrate / 8 * gap
 
     def close(self) -> None:
         """Runs in a thread."""
@@ -239,6 +253,7 @@ class Sending:
                 continue
             self.failures = 0
             for chunk in chunks:
+                layer.encoded(self._hub.now())
                 outgoing = OutgoingFrame(
                     chunk.data,
                     chunk.media_time + offset,
