@@ -26,6 +26,7 @@ from ..rtp import RtpPacket
 from .dtmf import DtmfSender
 from .encoded_track import EncodedFrameLike, EncodedSubscription, EncodedTrack, encoded_frame
 from .engine import EncoderCounters
+from .meters import SoundMeter
 from .parameters import SendParameters, checked_encodings, extension_parameters, is_media, same_mime
 from .sending import Sending
 from .subscription import Broadcast, Subscription
@@ -79,8 +80,7 @@ class Sender:
         self.kind = kind
         self.dtmf: DtmfSender | None = DtmfSender(hub, handle, view) if kind is MediaKind.AUDIO else None
         """Telephone tones; None for video."""
-        self.encoder_implementation: str | None = None
-        """FFmpeg's name of the encoder to use (`h264_vaapi`); None: the engine's preference. For raw tracks."""
+        self._implementation: str | None = None
         self._track: MediaTrack | None = None
         self._streams: tuple[str, ...] = ()
         self._timeline = MediaTimeline()
@@ -95,6 +95,8 @@ class Sender:
         """Why nothing is sent although there is a track: it ended, or encoding it failed; else empty."""
         self.frames_dropped = 0
         """Frames that encoders had no time for, and encoded ones that could not be sent."""
+        self.meter = SoundMeter()
+        """How loud the track is, as far as its encoder tells."""
         self.encoded: dict[str | None, EncoderCounters] = {}
         """What the encoders of each layer did before the present one."""
 
@@ -200,9 +202,22 @@ class Sender:
         """The statistics of what this sender sends, and of all that belongs to it."""
         return self._hub.selected_stats(self)
 
+    @property
+    def encoder_implementation(self) -> str | None:
+        """FFmpeg's name of the encoder to use (`h264_vaapi`); None: the engine's preference. For raw tracks."""
+        return self._implementation
+
+    @encoder_implementation.setter
+    def encoder_implementation(self, name: str | None) -> None:
+        self._implementation = name
+        if self._sending is not None:
+            self._sending.implementation = name
+
     # --- called by the connection -----------------------------------------------------------------------------------
 
     def _set_track(self, track: MediaTrack | None, streams: tuple[str, ...] | None = None) -> None:
+        if track is not self._track:
+            self.meter = SoundMeter()
         self._track = track
         self._failed = self._told_ended = None
         self.stopped_reason = ""
@@ -261,9 +276,11 @@ class Sender:
             return
         if self._sending is None or self._sending.track is not track:
             self._stop()
-            self._sending = Sending(self._hub, track, self._timeline, self._send_encoded, self.encoded)
+            self._sending = Sending(
+                self._hub, track, self._timeline, self._send_encoded, self.encoded, meter=self.meter
+            )
             self._task = self._hub.tasks.start(self._run(self._sending), name=f"encode {self.kind}")
-        self._sending.implementation = self.encoder_implementation
+        self._sending.implementation = self._implementation
         rids = plan.send_rids
         encodings = list(enumerate(view.encodings))
         chosen = [(n, one) for n, one in encodings if one.rid in rids] if rids else encodings[:1]

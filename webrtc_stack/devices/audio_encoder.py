@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections import deque
 from fractions import Fraction
+from math import log10
+from operator import mul
 from time import perf_counter
 
 import av
@@ -27,6 +29,16 @@ _TOLERANCE = 0.04
 _BYTES_PER_SAMPLE = 2
 _OPUS_BITRATE = 32_000
 """A voice in full band; stereo gets twice that."""
+
+
+def loudness(samples: bytes) -> int:
+    """Of 16-bit samples in -dBov: 0 the loudest there is, 127 silence. Spec: RFC 6464 section 3.
+
+    Cost: a third of the samples is looked at, which is enough for a level; some 30 us for 20 ms.
+    """
+    values = memoryview(samples).cast("h")[::3].tolist()
+    power = sum(map(mul, values, values)) / (len(values) * 32768.0 * 32768.0) if values else 0.0
+    return 127 if power <= 0 else min(127, max(0, round(-10 * log10(power))))
 
 
 class AudioEncoder:
@@ -56,7 +68,7 @@ class AudioEncoder:
         self._base = 0.0
         self._position = 0
         self._started = False
-        self._times: deque[float] = deque(maxlen=16)
+        self._times: deque[tuple[float, int]] = deque(maxlen=16)
         self._counters = EncoderCounters()
         self._closed = False
         self._context = self._open()
@@ -130,11 +142,12 @@ class AudioEncoder:
         whole = self._chunk_samples * _BYTES_PER_SAMPLE * self._channels
         while len(self._buffer) >= whole:
             piece = av.AudioFrame(format="s16", layout=self._samples.layout, samples=self._chunk_samples)
-            piece.planes[0].update(bytes(self._buffer[:whole]))
+            samples = bytes(self._buffer[:whole])
+            piece.planes[0].update(samples)
             del self._buffer[:whole]
             piece.sample_rate = self._rate
             piece.pts, piece.time_base = self._position, Fraction(1, self._rate)
-            self._times.append(self._base + self._position / self._rate)
+            self._times.append((self._base + self._position / self._rate, loudness(samples)))
             self._position += self._chunk_samples
             try:
                 packets = self._context.encode(piece)
@@ -145,7 +158,8 @@ class AudioEncoder:
             for packet in packets:
                 if packet.size and self._times:
                     self._counters.frames_encoded += 1
-                    chunks.append(EncodedChunk(bytes(packet), self._times.popleft(), True, self._frame_time))
+                    time, level = self._times.popleft()
+                    chunks.append(EncodedChunk(bytes(packet), time, True, self._frame_time, level))
 
     # --- the codec -------------------------------------------------------------------------------------------------
 
