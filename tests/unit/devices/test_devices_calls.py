@@ -20,7 +20,9 @@ from .calls import AUDIO_CODECS, VIDEO_CODECS
 
 
 @asynccontextmanager
-async def connections(net: sim.Network, loss: float = 0.0) -> AsyncIterator[tuple[rtc.PeerConnection, rtc.PeerConnection]]:
+async def connections(
+    net: sim.Network, loss: float = 0.0
+) -> AsyncIterator[tuple[rtc.PeerConnection, rtc.PeerConnection]]:
     net.default_link = sim.LinkConfig(latency=0.02, loss=loss)
     async with two_peers(net, engine=devices.engine()) as (left, right):
         yield left, right

@@ -159,6 +159,42 @@ def test_x264_takes_a_lower_bitrate_without_a_key_frame() -> None:
     assert kinds == [True] + [False] * 19 and encoder.restarts == 0
 
 
+def test_x264_is_opened_anew_for_a_higher_bitrate_and_then_spends_it() -> None:
+    picture, encoder = (
+        TestPicture(320, 240, 15),
+        video_encoder("video/H264", EncoderSettings(bitrate=60_000, framerate=15)),
+    )
+    sizes, kinds = [], []
+    for number in range(90):
+        if number == 5:
+            encoder.set_bitrate(600_000)
+        (chunk,) = encoder.encode(noisy(picture.draw(number), number))
+        sizes.append(len(chunk.data))
+        kinds.append(chunk.keyframe)
+    assert [number for number, keyframe in enumerate(kinds) if keyframe] == [0, 45]
+    assert sum(sizes[60:90]) > 3 * sum(sizes[10:40])
+
+
+@pytest.mark.parametrize("bitrate", [160_000, 140_000])
+def test_a_tenth_more_or_less_is_no_reason_to_begin_anew(bitrate: int) -> None:
+    picture, encoder = TestPicture(160, 120, 15), video_encoder("video/VP8")
+    encoder.encode(picture.draw(0))
+    encoder.set_bitrate(bitrate)
+    assert not any(encoder.encode(picture.draw(number))[0].keyframe for number in range(1, 61))
+
+
+@pytest.mark.parametrize("mime_type", VIDEO_CODECS)
+def test_a_new_scene_is_no_key_frame_that_nobody_asked_for(mime_type: str) -> None:
+    picture, encoder = TestPicture(160, 120, 15), video_encoder(mime_type)
+    kinds = []
+    for number in range(12):
+        frame = picture.draw(number)
+        if number >= 6:
+            frame.planes[0].update(bytes(255 - level for level in bytes(frame.planes[0])))
+        kinds.append(encoder.encode(frame)[0].keyframe)
+    assert kinds == [True] + [False] * 11
+
+
 @pytest.mark.parametrize(
     ("profile_level_id", "profile_idc"),
     [("42e01f", 66), ("42001f", 66), ("4d001f", 77), ("640c1f", 100), ("64001f", 100)],
@@ -202,8 +238,9 @@ def test_a_size_and_a_scale_can_be_asked_for() -> None:
     assert (fixed.counters.frame_width, fixed.counters.frame_height) == (176, 144)
 
 
-def test_times_that_stand_still_or_go_back_do_not_stop_the_encoder() -> None:
-    picture, encoder = TestPicture(160, 120, 15), video_encoder("video/VP8")
+@pytest.mark.parametrize("mime_type", VIDEO_CODECS)
+def test_times_that_stand_still_or_go_back_do_not_stop_the_encoder(mime_type: str) -> None:
+    picture, encoder = TestPicture(160, 120, 15), video_encoder(mime_type)
     times = [0.0, 0.1, 0.1, 0.05, 1e6, 1e6 + 0.1, 0.0]
     seen = []
     for time in times:

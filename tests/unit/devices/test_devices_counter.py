@@ -45,6 +45,14 @@ def test_one_wrong_cell_is_noticed(counter: int, broken: int) -> None:
     assert read_cells(160, 120, lambda *box: next(values)) is None
 
 
+@given(st.integers(0, COUNTER_MODULUS - 1), st.integers(4, 23), st.floats(-0.15, 0.15))
+def test_a_cell_near_the_threshold_is_no_answer(counter: int, doubtful: int, offset: float) -> None:
+    values = [235.0 if cell else 16.0 for cell in counter_cells(counter)]
+    values[doubtful] = (235 + 16) / 2 + offset * (235 - 16)
+    left = iter(values)
+    assert read_cells(160, 120, lambda *box: next(left)) is None
+
+
 def test_the_counter_wraps_at_its_modulus() -> None:
     assert read_counter(TestPicture(160, 120).draw(COUNTER_MODULUS + 5)) == 5
 

@@ -452,6 +452,26 @@ def test_synthetic_tracks_keep_the_loops_time_and_leave_no_task() -> None:
     sim.run(lambda _: main())
 
 
+def test_a_busy_loop_costs_pictures_but_no_sound() -> None:
+    async def main(net: sim.Network) -> None:
+        picture, sine = test_picture(160, 120, 10), tone(600)
+        video: list[Any] = []
+        audio: list[Any] = []
+        watchers = [asyncio.create_task(watch(picture, video)), asyncio.create_task(watch(sine, audio))]
+        await asyncio.sleep(0.45)
+        net.now += 0.4  # as if something had held up the loop
+        await asyncio.sleep(0.4)
+        picture.stop()
+        sine.stop()
+        await asyncio.gather(*watchers)
+        counters = [read_counter(frame) for _, _, frame in video]
+        assert counters == [0, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12]
+        assert [media for _, media, _ in audio] == pytest.approx([n / 50 for n in range(len(audio))])
+        assert len(audio) == pytest.approx(62, abs=1)
+
+    sim.run(main)
+
+
 def test_players_and_recorders_hold_nothing_once_done(clip: Path, tmp_path: Path) -> None:
     async def once(number: int) -> None:
         player = await play(clip)
