@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..base import Instant
 from ..peer import MediaKind
 from ..peer import stats as w3c
 from .engine import summed
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from .sending import Layer
 
 
+_HARDWARE = frozenset({"vaapi", "nvenc", "cuvid", "qsv", "videotoolbox", "v4l2m2m", "amf", "mediacodec", "vulkan"})
+
+
 def overlays_of(hub: MediaHub) -> w3c.Overlays:
     """Everything that is known here now."""
     outbound, inbound, sources, playouts = {}, {}, {}, {}
@@ -29,10 +33,11 @@ def overlays_of(hub: MediaHub) -> w3c.Overlays:
             sources[handle] = source
         if sender._sending is not None:
             for layer in sender._sending.layers:
-                outbound[handle, layer.encoding.rid] = _outbound(layer, sender.kind)
+                outbound[handle, layer.encoding.rid] = _outbound(layer, sender.kind, hub.now())
         inbound[handle, transceiver.receiver._decoding_rid] = _inbound(transceiver.receiver)
-        if transceiver.kind is MediaKind.AUDIO and transceiver.receiver.track.samples_written:
-            playouts[handle] = _playout(transceiver.receiver)
+        sound = transceiver.receiver.track.sound
+        if sound.samples:
+            playouts[handle] = sound.playout()
     return w3c.Overlays(
         outbound=outbound,
         inbound=inbound,
@@ -47,13 +52,7 @@ def _source(sender: Sender) -> w3c.SourceOverlay | None:
     if track is None or not isinstance(track, RawTrack):
         return None
     if sender.kind is MediaKind.AUDIO:
-        return w3c.SourceOverlay(
-            track_identifier=track.id,
-            kind=sender.kind,
-            audio_level=sender.meter.level,
-            total_audio_energy=sender.meter.energy if sender.meter.level is not None else None,
-            total_samples_duration=track.seconds_written,
-        )
+        return w3c.SourceOverlay(track_identifier=track.id, kind=sender.kind, **track.sound.source_members())
     size = sender._sending.frame_size if sender._sending is not None else None
     return w3c.SourceOverlay(
         track_identifier=track.id,
@@ -65,7 +64,7 @@ def _source(sender: Sender) -> w3c.SourceOverlay | None:
     )
 
 
-def _outbound(layer: Layer, kind: MediaKind) -> w3c.OutboundOverlay:
+def _outbound(layer: Layer, kind: MediaKind, now: Instant) -> w3c.OutboundOverlay:
     counters = layer.counters()
     if kind is MediaKind.AUDIO:
         return w3c.OutboundOverlay(
@@ -80,11 +79,20 @@ def _outbound(layer: Layer, kind: MediaKind) -> w3c.OutboundOverlay:
         frame_width=counters.frame_width or None,
         frame_height=counters.frame_height or None,
         qp_sum=counters.qp_sum,
+        frames_per_second=layer.meter.frames_per_second(now),
+        total_encoded_bytes_target=round(layer.bytes_target),
+        scalability_mode="L1T1" if layer.implementation else None,
+        power_efficient_encoder=_is_hardware(layer.implementation) if layer.implementation else None,
     )
 
 
+def _is_hardware(implementation: str) -> bool:
+    """By FFmpeg's naming of encoders and decoders."""
+    return implementation.rpartition("_")[2] in _HARDWARE
+
+
 def _inbound(receiver: Receiver) -> w3c.InboundOverlay:
-    track, decoder, pace = receiver.track, receiver.track.decoder, receiver.track.pace
+    track, decoder = receiver.track, receiver.track.decoder
     counters = track.decoded if decoder is None else summed(track.decoded, decoder.counters)
     if decoder is None and not counters.frames_decoded:
         return w3c.InboundOverlay(track_identifier=track.id)
@@ -92,11 +100,7 @@ def _inbound(receiver: Receiver) -> w3c.InboundOverlay:
     if receiver.kind is MediaKind.AUDIO:
         return w3c.InboundOverlay(
             track_identifier=track.id,
-            decoder_implementation=implementation,
-            total_samples_received=track.samples_written,
-            total_samples_duration=track.seconds_written,
-            concealed_samples=counters.concealed_samples,
-            concealment_events=counters.concealment_events,
+            **track.sound.members(),
         )
     return w3c.InboundOverlay(
         track_identifier=track.id,
@@ -106,24 +110,7 @@ def _inbound(receiver: Receiver) -> w3c.InboundOverlay:
         frames_dropped=track.frames_dropped,
         frame_width=counters.frame_width or None,
         frame_height=counters.frame_height or None,
-        frames_per_second=track.frames_per_second,
+        power_efficient_decoder=None if implementation is None else _is_hardware(implementation),
+        **track.shown.members(receiver._hub.now()),
         total_decode_time=counters.total_decode_time,
-        frames_rendered=pace.shown,
-        total_inter_frame_delay=pace.delay,
-        total_squared_inter_frame_delay=pace.squared_delay,
-        freeze_count=pace.freezes,
-        total_freezes_duration=pace.frozen,
-        pause_count=pace.pauses,
-        total_pauses_duration=pace.paused,
-    )
-
-
-def _playout(receiver: Receiver) -> w3c.PlayoutOverlay:
-    """The application is the sound card here: what was decoded or made up for it has been played."""
-    track = receiver.track
-    return w3c.PlayoutOverlay(
-        synthesized_samples_duration=track.seconds_concealed,
-        synthesized_samples_events=track.frames_concealed,
-        total_samples_duration=track.seconds_written,
-        total_samples_count=track.samples_written,
     )

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import NotSupportedError
 from ..peer import CodecParameters, MediaKind, ReceivedFrame
+from ..peer.stats import FrameMeter
 from .encoded_track import EncodedSubscription
 from .engine import Decoder, DecoderCounters, summed
-from .meters import PictureMeter
 from .subscription import Broadcast, Subscription
 from .tracks import RawTrack
 
@@ -42,11 +42,10 @@ class RemoteTrack(RawTrack[Any]):
         """The one at work, for its counters; None while nobody reads."""
         self.decoded = DecoderCounters()
         """What the decoders before it did."""
-        self.pace = PictureMeter()
-        """The rhythm in which frames are handed over."""
         self.decode_failures = 0
         self.frames_concealed = 0
-        self.seconds_concealed = 0.0
+        self.shown = FrameMeter()
+        """Delays and freezes of decoded pictures, for statistics."""
         self.frames_dropped = 0
         """Encoded frames that the decoder had no time for."""
 
@@ -66,7 +65,6 @@ class RemoteTrack(RawTrack[Any]):
         except Exception as error:
             failure = error
         finally:
-            self.pace.rest()
             decoder, self.decoder = self.decoder, None
             if decoder is not None:
                 self.decoded = summed(self.decoded, decoder.counters)
@@ -95,7 +93,6 @@ class RemoteTrack(RawTrack[Any]):
             try:
                 if frame.lost:
                     self.frames_concealed += 1
-                    self.seconds_concealed += gap
                     decoded = await offload.run(decoder.conceal, gap)
                 else:
                     decoded = await offload.run(decoder.decode, frame)
@@ -111,9 +108,11 @@ class RemoteTrack(RawTrack[Any]):
             failures = 0
             if self.ended:
                 return
+            self._conceals = frame.lost
             for one in decoded:
-                self.pace.show(self._receiver._hub.now())
                 self.write(one)
+                if self.kind is MediaKind.VIDEO:
+                    self.shown.frame(self._receiver._hub.now())
 
     async def _change_decoder(self, codec: CodecParameters) -> None:
         hub = self._receiver._hub

@@ -26,7 +26,6 @@ from ..rtp import RtpPacket
 from .dtmf import DtmfSender
 from .encoded_track import EncodedFrameLike, EncodedSubscription, EncodedTrack, encoded_frame
 from .engine import EncoderCounters
-from .meters import SoundMeter
 from .parameters import SendParameters, checked_encodings, extension_parameters, is_media, same_mime
 from .sending import Sending
 from .subscription import Broadcast, Subscription
@@ -95,8 +94,6 @@ class Sender:
         """Why nothing is sent although there is a track: it ended, or encoding it failed; else empty."""
         self.frames_dropped = 0
         """Frames that encoders had no time for, and encoded ones that could not be sent."""
-        self.meter = SoundMeter()
-        """How loud the track is, as far as its encoder tells."""
         self.encoded: dict[str | None, EncoderCounters] = {}
         """What the encoders of each layer did before the present one."""
 
@@ -216,8 +213,6 @@ class Sender:
     # --- called by the connection -----------------------------------------------------------------------------------
 
     def _set_track(self, track: MediaTrack | None, streams: tuple[str, ...] | None = None) -> None:
-        if track is not self._track:
-            self.meter = SoundMeter()
         self._track = track
         self._failed = self._told_ended = None
         self.stopped_reason = ""
@@ -276,9 +271,7 @@ class Sender:
             return
         if self._sending is None or self._sending.track is not track:
             self._stop()
-            self._sending = Sending(
-                self._hub, track, self._timeline, self._send_encoded, self.encoded, meter=self.meter
-            )
+            self._sending = Sending(self._hub, track, self._timeline, self._send_encoded, self.encoded)
             self._task = self._hub.tasks.start(self._run(self._sending), name=f"encode {self.kind}")
         self._sending.implementation = self._implementation
         rids = plan.send_rids

@@ -17,8 +17,8 @@ from typing import Any, Protocol
 from ..base import Instant
 from ..errors import InvalidStateError, NotSupportedError, UsageError
 from ..peer import CodecParameters, Encoding, MediaKind, OutgoingFrame
+from ..peer.stats import FrameMeter
 from .engine import EncodedChunk, Encoder, EncoderCounters, EncoderSettings, MediaEngine, media_time_of, summed
-from .meters import SoundMeter
 from .offload import Offload
 from .subscription import Subscription
 from .timeline import MediaTimeline
@@ -48,6 +48,11 @@ class Layer:
         self._next_due = float("-inf")
         self.target_bitrate: int | None = None
         self.implementation = ""
+        self.meter = FrameMeter()
+        """When frames came out of the encoder, for statistics."""
+        self._encoded_at: Instant | None = None
+        self.bytes_target = 0.0
+        """What the encoded frames should have had by the target bitrate."""
         self._totals = totals
         totals.setdefault(encoding.rid, EncoderCounters())
 
@@ -97,6 +102,14 @@ class Layer:
             self.target_bitrate = settings.bitrate
         return encoder.encode(frame, keyframe=keyframe)
 
+    def encoded(self, now: Instant) -> None:
+        """A frame came out of the encoder."""
+        self.meter.frame(now)
+        gap = 1 / DEFAULT_FRAMERATE if self._encoded_at is None else min(now - self._encoded_at, 1.0)
+        self._encoded_at = now
+        if self.target_bitrate is not None:
+            self.bytes_target += self.target_bitrate / 8 * gap
+
     def close(self) -> None:
         """Runs in a thread."""
         encoder, self.encoder = self.encoder, None
@@ -145,7 +158,6 @@ class Sending:
         send: Callable[[OutgoingFrame, str | None], bool],
         totals: dict[str | None, EncoderCounters],
         wanted: Callable[[], bool] = lambda: True,
-        meter: SoundMeter | None = None,
     ) -> None:
         self._hub = hub
         self.track = track
@@ -153,7 +165,6 @@ class Sending:
         self._send = send
         self._totals = totals
         self._wanted = wanted
-        self.meter = meter or SoundMeter()
         self._frames: Subscription[Any] | None = None
         self.layers: list[Layer] = []
         self.codec: CodecParameters | None = None
@@ -242,8 +253,7 @@ class Sending:
                 continue
             self.failures = 0
             for chunk in chunks:
-                if chunk.audio_level is not None:
-                    self.meter.heard(chunk.audio_level, chunk.duration)
+                layer.encoded(self._hub.now())
                 outgoing = OutgoingFrame(
                     chunk.data,
                     chunk.media_time + offset,

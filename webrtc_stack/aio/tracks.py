@@ -23,7 +23,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from ..base import SYSTEM_ENTROPY, Entropy
 from ..errors import InvalidStateError
 from ..peer import MediaKind
+from ..peer.stats import SoundMeter
 from .engine import load_engine, media_time_of
+from .levels import peak_of
 from .observable import Observable
 from .subscription import Broadcast, Subscription
 
@@ -154,10 +156,10 @@ class RawTrack(MediaTrack, Generic[F]):
         self._last_time: float | None = None
         self._interval: float | None = None
         self.frames_written = 0
-        self.samples_written = 0
-        """Of audio, a channel."""
-        self.seconds_written = 0.0
-        """Of audio."""
+        self.sound = SoundMeter()
+        """What was written of audio: samples, levels, energy, for statistics."""
+        self._conceals = False
+        """What is written stands for what did not come."""
 
     def write(self, frame: F) -> None:
         """Hands a frame to every consumer; never waits.
@@ -173,8 +175,8 @@ class RawTrack(MediaTrack, Generic[F]):
             self._measure(media_time)
         else:
             samples, rate = getattr(frame, "samples", 0), getattr(frame, "sample_rate", 0)
-            self.samples_written += samples
-            self.seconds_written += samples / rate if rate else 0.0
+            if rate:
+                self.sound.sound(peak_of(frame), samples, rate, concealed=self._conceals)
         if not self._enabled:
             if self.kind is MediaKind.VIDEO:
                 if self._black_at <= media_time < self._black_at + BLACK_INTERVAL:
