@@ -141,7 +141,8 @@ def check_rtp_section(media: MediaDescription) -> None:
     sends = media.direction in ("sendrecv", "sendonly")
     assert bool(media.msids) == sends
     sources = {one.ssrc for one in media.ssrcs}
-    assert all({"cname", "msid"} <= {two.attribute for two in media.ssrcs if two.ssrc == one} for one in sources)
+    said = {"cname", "msid"} if sends else {"cname"}
+    assert all({two.attribute for two in media.ssrcs if two.ssrc == one} == said for one in sources)
     for group in media.ssrc_groups:
         assert group.semantics == "FID" and set(group.ssrcs) <= sources
     sent = [one.id for one in media.rids if one.direction == "send"]
@@ -159,7 +160,7 @@ def check_rtp_section(media: MediaDescription) -> None:
     if sends:
         assert bool(sources) != bool(sent), "sources are announced by SSRC or by rid"
     else:
-        assert not sources and not sent
+        assert not sent, "sources stay for a section that has sent, without streams"
 
 
 def check_bundle(sdp: SessionDescription) -> None:
@@ -207,10 +208,12 @@ def check_rtp_answer(offered: SessionDescription, theirs: MediaDescription, ours
     assert set(ours.formats) <= set(theirs.formats)
     assert theirs.rtcp_mux or any(one.rtcp_mux for one in offered.media), "of one bundle"
     static = {0: "pcmu/8000", 8: "pcma/8000", 9: "g722/8000", 13: "cn/8000"}
-    named = {**static, **{one.payload_type: f"{one.encoding}/{one.clock_rate}".lower() for one in theirs.rtpmaps}}
+    maps = {one.payload_type: f"{one.encoding}/{one.clock_rate}".lower() for one in reversed(theirs.rtpmaps)}
+    named = {**static, **maps}
     for one in ours.rtpmaps:
         assert f"{one.encoding}/{one.clock_rate}".lower() == named[one.payload_type]
-        assert one.encoding.lower() not in ("red", "ulpfec", "flexfec-03")
+        assert one.encoding.lower() not in ("ulpfec", "flexfec-03")
+        assert one.encoding.lower() != "red" or ours.kind == "audio", "that one may be asked for"
     theirs_fb = {(one.payload_type, one.kind, one.parameter) for one in theirs.rtcp_feedback}
     for feedback in ours.rtcp_feedback:
         said = (feedback.kind, feedback.parameter)

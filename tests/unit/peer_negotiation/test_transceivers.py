@@ -200,6 +200,8 @@ def test_a_removed_track_is_not_sent_any_more_and_its_sender_is_not_used_again()
     assert only(a).direction is RO and negotiation_needed(a, NOTHING)
     a, b, mine, _ = exchange(a, b, A, B, NOTHING)
     assert rtp(mine).direction is RO
+    section = check_description(a.local).media[0]
+    assert {one.ssrc for one in section.ssrcs} == {a.transceivers[0].sources[0].ssrc}, "its source is still named"
     a, handle = add_track(a, "audio", track_id="second")
     assert handle != a.transceivers[0].handle, "it has sent before, so the new track gets its own"
     fresh = add_transceiver(start("C"), "audio", direction=RO)

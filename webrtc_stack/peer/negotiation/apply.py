@@ -13,7 +13,7 @@ from ...errors import InvalidArgumentError, InvalidStateError
 from ...sdp import SessionDescription
 from .association import all_rolled_back, track_changes, with_answer, with_local_offer, with_remote_offer
 from .create import create_answer, create_offer
-from .plan import carrier_index, check_remote, exchange_of, ice_restarts, plan_for, role_for
+from .plan import carrier_index, check_remote, exchange_of, ice_restarts, plan_for, role_for, transports_for
 from .remote import check_answer, check_continuity, check_structure, speaker
 from .served import carried_sections, check_media_answer, served_sections
 from .values import (
@@ -173,10 +173,11 @@ def _with_offer(state: NegotiationState, offer: Description, *, local: bool) -> 
     mids = _mids(offer.sdp, stable.mids)
     if local:
         after = replace(state, signaling_state=_S.HAVE_LOCAL_OFFER, pending_local=offer, fallback=stable, mids=mids)
-        after = with_local_offer(replace(after, next_mid=_next_mid(stable, mids)))
+        after = with_local_offer(after)
     else:
         after = replace(state, signaling_state=_S.HAVE_REMOTE_OFFER, pending_remote=offer, fallback=stable, mids=mids)
         after = with_remote_offer(after, offer.sdp, served_sections(offer.sdp, mids, stable.carried))
+    after = replace(after, next_mid=_next_mid(stable, mids))
     controlling = stable.controlling
     if controlling is None or _restarts(after):
         # Whoever offers controls; roles are drawn anew when ICE restarts (RFC 8445 sections 6.1.1, 9).
@@ -219,7 +220,7 @@ def _with_answer(state: NegotiationState, answer: Description, *, local: bool) -
         controlling = _against_lite(controlling, offer.sdp, after)
     role = _role(after, answer, local=local)
     in_use = state.stable.dtls_role
-    if not local and in_use is not None and not any(one.new_dtls_association for one in plan_for(after).transports):
+    if not local and in_use is not None and not any(one.new_dtls_association for one in transports_for(after)):
         # Within an association the roles stay (RFC 8842 section 5.3). Firefox ESR 153 as DTLS server answers "active"
         # to a restart's actpass all the same, and means nothing by it.
         role = in_use
@@ -227,7 +228,7 @@ def _with_answer(state: NegotiationState, answer: Description, *, local: bool) -
 
 
 def _next_mid(stable: NegotiationState, mids: tuple[str, ...]) -> int:
-    """The number after those of the mids that are new, so that none of ours names two sections in turn."""
+    """The number after those of the mids that are new, of either side, so that none names two sections in turn."""
     fresh = [int(mid) for mid in mids if mid not in stable.mids and mid.isascii() and mid.isdigit() and len(mid) < 9]
     return max([stable.next_mid, *(number + 1 for number in fresh)])
 

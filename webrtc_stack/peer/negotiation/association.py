@@ -22,6 +22,7 @@ from .transceivers import (
     receives,
     remote_track_id,
     sends,
+    used_sources,
 )
 from .values import NegotiationState
 
@@ -46,6 +47,7 @@ def with_remote_offer(state: NegotiationState, offer: SessionDescription, served
     state = _without_strangers(state)
     by_mid = {one.mid: one for one in state.transceivers if one.mid is not None}
     free = [one for one in state.transceivers if one.mid is None and not one.stopping and not one.stopped]
+    used = used_sources(state)
     changed: dict[TransceiverHandle, Transceiver] = {}
     for index, (mid, section) in enumerate(zip(state.mids, offer.media, strict=True)):
         found = by_mid.get(mid)
@@ -60,9 +62,11 @@ def with_remote_offer(state: NegotiationState, offer: SessionDescription, served
             if found is not None:
                 free.remove(found)
         if found is None:
-            state = add_transceiver(state, MediaKind(section.kind), direction=Direction.RECVONLY, by_remote=True)
+            state = add_transceiver(
+                state, MediaKind(section.kind), direction=Direction.RECVONLY, by_remote=True, used=used
+            )
             found = state.transceivers[-1]
-        found = _with_asked_layers(state, replace(found, mid=mid, index=index), section)
+        found = _with_asked_layers(state, replace(found, mid=mid, index=index), section, used)
         changed[found.handle] = _heard(state, found, section, asked.reversed)
     return _replacing(state, changed)
 
@@ -80,14 +84,16 @@ def _without_strangers(state: NegotiationState) -> NegotiationState:
     return state if len(kept) == len(state.transceivers) else replace(state, transceivers=tuple(kept))
 
 
-def _with_asked_layers(state: NegotiationState, one: Transceiver, section: MediaDescription) -> Transceiver:
+def _with_asked_layers(
+    state: NegotiationState, one: Transceiver, section: MediaDescription, used: set[int]
+) -> Transceiver:
     """A peer that offers to receive simulcast gets its layers from a sender that has none of its own."""
     if len(one.encodings) > 1 or one.encodings[0].rid is not None or one.kind is not MediaKind.VIDEO:
         return one
     rids = layers_of(section, "recv")
     if len(rids) < 2:
         return one
-    more = draw_sources(state, one.handle, len(rids) - 1, repairs=True)
+    more = draw_sources(state, one.handle, len(rids) - 1, repairs=True, used=used)
     return replace(one, encodings=tuple(Encoding(rid=rid) for rid in rids), sources=(*one.sources[:1], *more))
 
 

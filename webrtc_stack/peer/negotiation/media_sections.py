@@ -193,8 +193,11 @@ def _section(
     if facts.round_trip:
         lines.append(Attribute("rtcp-xr", XR_ROUND_TRIP))
     lines += codec_lines(listed)
-    if sends(direction) and not send_rids:
-        lines += _source_lines(transceiver, cname, repairs=any(one.rtx is not None for one in listed))
+    # A section that has sent keeps its sources while it does not: where they vanish from the description and come back,
+    # Chromium decodes them again but no longer hands the frames to the page's track.
+    if not send_rids and (sends(direction) or (transceiver.ever_sent and len(transceiver.encodings) == 1)):
+        repairs = any(one.rtx is not None for one in listed)
+        lines += _source_lines(transceiver, cname, repairs=repairs, sending=sends(direction))
     lines += layer_lines(send_rids, receive_rids)
     return MediaDescription(media=head, lines=tuple(lines))
 
@@ -204,7 +207,7 @@ def msids(transceiver: Transceiver) -> list[str]:
     return [f"{stream} {transceiver.track_id}" for stream in transceiver.stream_ids or ("-",)]
 
 
-def _source_lines(transceiver: Transceiver, cname: str, *, repairs: bool) -> list[Attribute]:
+def _source_lines(transceiver: Transceiver, cname: str, *, repairs: bool, sending: bool) -> list[Attribute]:
     """`a=ssrc` and `a=ssrc-group:FID` of the first encoding. Layers with rids go without: RFC 9429 section 5.2.1."""
     lines: list[Attribute] = []
     for ids in transceiver.sources[:1]:
@@ -214,5 +217,6 @@ def _source_lines(transceiver: Transceiver, cname: str, *, repairs: bool) -> lis
             lines.append(Attribute("ssrc-group", f"FID {ids.ssrc} {ids.rtx_ssrc}"))
         for ssrc in ssrcs:
             lines.append(Attribute("ssrc", f"{ssrc} cname:{cname}"))
-            lines.append(Attribute("ssrc", f"{ssrc} msid:{msids(transceiver)[0]}"))
+            if sending:
+                lines.append(Attribute("ssrc", f"{ssrc} msid:{msids(transceiver)[0]}"))
     return lines

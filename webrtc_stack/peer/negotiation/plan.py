@@ -112,11 +112,23 @@ def plan_for(state: NegotiationState, *, rolled_back: bool = False) -> Plan:
     return Plan(
         signaling_state=state.signaling_state,
         media=tuple(media),
-        transports=tuple(_transport(state, exchange, id_, tuple(mids)) for id_, mids in members.items()),
+        transports=_transports(state, exchange, members),
         gather=state.local is not None and bool(members),
         answered=state.signaling_state in _ANSWERED,
         rolled_back=rolled_back,
     )
+
+
+def transports_for(state: NegotiationState) -> tuple[TransportPlan, ...]:
+    """The transports of `plan_for` alone: what checks need. Errors: as `plan_for`."""
+    exchange = exchange_of(state)
+    return _transports(state, exchange, bundles_of(state, exchange).members)
+
+
+def _transports(
+    state: NegotiationState, exchange: Exchange, members: dict[str, list[str]]
+) -> tuple[TransportPlan, ...]:
+    return tuple(_transport(state, exchange, id_, tuple(mids)) for id_, mids in members.items())
 
 
 def _rtp(state: NegotiationState, exchange: Exchange, index: int, one: Transceiver) -> RtpPlan:
@@ -290,8 +302,7 @@ def check_remote(state: NegotiationState, sdp: SessionDescription, *, answer: bo
     `state` is the one that the description leads to, `role` our DTLS role before it: that of the association in use,
     or of a provisional answer.
     """
-    plan = plan_for(state)
-    for transport in plan.transports:
+    for transport in transports_for(state):
         index = _carrier(state, transport.mids)
         if index >= len(sdp.media) or transport.remote_ice is None:
             continue

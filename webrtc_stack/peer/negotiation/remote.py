@@ -185,8 +185,9 @@ def sections_sharing(
 ) -> list[MediaDescription]:
     """`media`, and the sections of its BUNDLE group that have the same ICE credentials or none of their own."""
     sharing = [media]
+    by_mid = {one.mid: one for one in reversed(sdp.media)}
     for mid in bundle_of(sdp, media.mid):
-        other = sdp.media_by_mid(mid)
+        other = by_mid.get(mid)
         if other is None or other is media or ice is None:
             continue
         theirs = sdp.ice_parameters(other)

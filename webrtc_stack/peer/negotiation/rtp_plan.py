@@ -117,7 +117,7 @@ def agreed_plan(
     offered_layers = layers_of(remote.section, "send", max_rids) if receives(direction) else ()
     taken_layers = layers_of(local.section, "recv", max_rids)
     return replace(
-        heard_plan(transceiver, remote, max_sources=max_sources),
+        heard_plan(transceiver, remote, max_sources=max_sources if receives(direction) else 0),
         direction=direction,
         send_codecs=_codecs(theirs, ours, media_first=True),
         receive_codecs=_codecs(ours, theirs),
@@ -227,6 +227,8 @@ def remote_sources(section: MediaDescription, limit: int) -> tuple[RemoteSource,
 
     Spec: RFC 5576 section 4; RFC 4588 section 8.4 (FID).
     """
+    if not limit:
+        return ()
     said: dict[int, dict[str, str]] = {}
     for one in readable(section, Ssrc):
         if one.ssrc in said or len(said) < 2 * limit:

@@ -116,10 +116,11 @@ def add_transceiver(
     by_remote: bool = False,
     made_by_add_track: bool = False,
     has_track: bool = False,
+    used: set[int] | None = None,
 ) -> NegotiationState:
     """The state with one more transceiver; without `handle` and `sources` they are drawn from the state.
 
-    The new one is the last of `state.transceivers`.
+    The new one is the last of `state.transceivers`. `used` are SSRCs to avoid, for those who make very many.
     Errors: `InvalidArgumentError`; `InvalidStateError` once closed.
     """
     _require_open(state)
@@ -136,7 +137,7 @@ def add_transceiver(
         track_id = _track_id(state, handle)
     _check_msid(stream_ids, track_id)
     if sources is None:
-        sources = draw_sources(state, handle, len(layers), repairs=kind is MediaKind.VIDEO)
+        sources = draw_sources(state, handle, len(layers), repairs=kind is MediaKind.VIDEO, used=used)
     elif len(sources) != len(layers):
         raise InvalidArgumentError(f"{len(layers)} encodings need as many sources, got {len(sources)}")
     made = Transceiver(
@@ -257,21 +258,27 @@ def with_transceiver(state: NegotiationState, changed: Transceiver) -> Negotiati
     )
 
 
-def draw_sources(
-    state: NegotiationState, handle: TransceiverHandle, count: int, *, repairs: bool
-) -> tuple[SourceIds, ...]:
-    """SSRCs for `count` encodings: hashed from the seed, none used by us or named in the remote description.
-
-    With `repairs` each gets one for its retransmissions.
-
-    Spec: RFC 3550 section 8.1 (SSRCs are random), RFC 4588 section 5.2 (retransmissions have their own).
-    """
+def used_sources(state: NegotiationState) -> set[int]:
+    """The SSRCs that are ours, or named in the remote description."""
     used = {0}
     for one in state.transceivers:
         used.update(ssrc for ids in one.sources for ssrc in (ids.ssrc, ids.rtx_ssrc) if ssrc is not None)
     if state.remote is not None:
         for section in state.remote.sdp.media:
-            used.update(int(word) for text in section.texts("ssrc") if (word := text.split(" ")[0]).isdecimal())
+            used.update(int(word) for text in section.texts("ssrc") if (word := text.split(" ")[0][:12]).isdecimal())
+    return used
+
+
+def draw_sources(
+    state: NegotiationState, handle: TransceiverHandle, count: int, *, repairs: bool, used: set[int] | None = None
+) -> tuple[SourceIds, ...]:
+    """SSRCs for `count` encodings: hashed from the seed, none of `used`, which is `used_sources` unless given.
+
+    With `repairs` each gets one for its retransmissions. What is drawn is added to `used`.
+    Spec: RFC 3550 section 8.1 (SSRCs are random), RFC 4588 section 5.2 (retransmissions have their own).
+    """
+    if used is None:
+        used = used_sources(state)
     found: list[int] = []
     number = 0
     while len(found) < 2 * count:
