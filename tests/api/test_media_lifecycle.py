@@ -61,6 +61,7 @@ def test_a_call_closes_at_any_moment_and_leaves_no_task_codec_or_timer(moment: f
     sim.run(main)
 
 
+@pytest.mark.slow
 def test_fifty_calls_leave_no_object_behind() -> None:
     async def main(net: sim.Network) -> None:
         net.keep_log = False

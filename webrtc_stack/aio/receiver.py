@@ -202,7 +202,7 @@ class Receiver:
             for frame in frames:
                 self._to_decode.put(frame)
             frames = [frame for frame in frames if not frame.lost]
-        for key in {None, rid}:
+        for key in (None,) if rid is None else (None, rid):
             hub = self._frames.get(key)
             if hub is not None:
                 for frame in frames:
@@ -213,7 +213,7 @@ class Receiver:
         self._review()
 
     def _on_packets(self, rid: str | None, packets: list[RtpPacket]) -> None:
-        for key in {None, rid}:
+        for key in (None,) if rid is None else (None, rid):
             hub = self._packets.get(key)
             if hub is not None:
                 for packet in packets:

@@ -207,13 +207,13 @@ class Sending:
 
     async def run(self) -> None:
         """Reads and sends until the track ends. Errors: whatever an encoder raises."""
-        all_layers: set[Layer] = set()
+        all_layers: dict[Layer, None] = {}  # in the order of their making
         try:
             with self.track.frames() as self._frames:
                 async for frame in self._frames:
                     if not self._wanted():
                         continue
-                    all_layers.update(self.layers)
+                    all_layers.update(dict.fromkeys(self.layers))
                     await self._one(frame)
         finally:
             for layer in all_layers:
