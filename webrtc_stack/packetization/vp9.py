@@ -32,7 +32,7 @@ from .vp9_header import Vp9FrameHeader, is_key_frame
 
 _ALL_LAYERS = 7
 # Pictures that later ones may refer to: P_DIFF has seven bits.
-_REMEMBERED = 128
+_REMEMBERED = 127
 
 
 class Vp9Facts(NamedTuple):
@@ -270,6 +270,13 @@ class Vp9Depacketizer(FrameAssembler):
         if picture_id is None:
             return None
         mask = (1 << descriptor.picture_id_bits) - 1
+        # What lies further back than half of the ids could be taken for something newer.
+        reach = min(_REMEMBERED, mask >> 1)
+        given = self._given
+        while given and (picture_id - (oldest := next(iter(given)))) & mask > reach:
+            del given[oldest]
+        if self._key_id is not None and (picture_id - self._key_id) & mask > reach:
+            self._key_id = None
         if descriptor.f:
             return [(picture_id - one) & mask for one in facts.references]
         if not self._group:
@@ -279,8 +286,8 @@ class Vp9Depacketizer(FrameAssembler):
             return None  # the stream does not do what it announced
         distances = member.p_diff
         if self._key_id is not None:  # nothing reaches back behind the key picture
-            reach = (picture_id - self._key_id) & mask
-            distances = tuple([one for one in distances if one <= reach])
+            since_key = (picture_id - self._key_id) & mask
+            distances = tuple([one for one in distances if one <= since_key])
         return [(picture_id - one) & mask for one in distances]
 
     def _given_out(self, joined: Joined) -> None:
@@ -293,15 +300,14 @@ class Vp9Depacketizer(FrameAssembler):
         if descriptor.ss is not None:
             self._group = descriptor.ss.pictures or ()
             self._group_start = picture_id
-        elif self._group:
+        mask = (1 << descriptor.picture_id_bits) - 1
+        if descriptor.ss is None and self._group:
             # Kept near, as picture ids wrap at a number that need not be a multiple of the group.
-            ahead = (picture_id - self._group_start) & ((1 << descriptor.picture_id_bits) - 1)
-            self._group_start += ahead - ahead % len(self._group)
+            ahead = (picture_id - self._group_start) & mask
+            self._group_start = (self._group_start + ahead - ahead % len(self._group)) & mask
         given = self._given
+        given.pop(picture_id, None)
         given[picture_id] = None
-        if len(given) > _REMEMBERED:
-            del given[next(iter(given))]
-            self._key_id = None
 
 
 def _is_key(descriptor: Vp9Descriptor, data: bytes) -> bool:
