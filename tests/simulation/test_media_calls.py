@@ -130,6 +130,27 @@ def test_a_lost_key_frame_is_asked_for_again() -> None:
     assert right.inbound()[0].pli_count >= 1 and left.outbound()[1].pli_count >= 1
 
 
+def test_a_loss_that_nothing_repairs_ends_in_a_request_for_a_key_frame() -> None:
+    """The stream itself goes on without a further gap, so only the depacketizer can tell."""
+    left, right = pair([video(0)], [video(1)])
+    call = Call(left, right)
+    source = call.add(0, VIDEO)
+
+    def lose_one(now: float) -> None:
+        call.pair.links[0].config = LinkConfig(latency=0.02, up=False)
+        source.tick(now)
+        call.pair.settle()
+        call.pair.links[0].config = LinkConfig(latency=0.02)
+        left._table.by_ssrc[2000]._history._kept.clear()  # nothing to send again
+
+    call.at(1.01, lose_one)
+    call.run(4)
+    assert call.of(0, KeyframeRequested) == [KeyframeRequested(VIDEO, None)]
+    late = [frame for frame in call.frames_of(1, "video") if frame.media_time > 1.01]
+    assert late[0].keyframe and late[0].media_time < 2.0
+    assert_intact(call.frames_of(1, "video"), source.sent)
+
+
 def test_requests_for_key_frames_are_merged() -> None:
     left, right = pair()
     call = Call(left, right, serve_keyframes=False)

@@ -88,3 +88,16 @@ def test_delivery_can_be_changed_in_the_middle() -> None:
         remaining = iter(sent)
         assert all(any(one == data for data in remaining) for one in got), kind
         assert len(got) >= len(sent) - 1, kind
+
+
+def test_frames_that_begin_in_the_middle_begin_with_a_key_frame() -> None:
+    left, right = pair()
+    right.set_delivery(VIDEO, 0.0, packets=True, frames=False)
+    call = Call(left, right)
+    source = call.add(0, VIDEO)
+    call.at(1.0, partial(right.set_delivery, VIDEO))
+    call.run(2)
+    got = call.frames_of(1, "video")
+    number = next(number for number, data in source.sent.items() if data == got[0].data)
+    assert got[0].keyframe and 30 <= number <= 36
+    assert len(got) > 25

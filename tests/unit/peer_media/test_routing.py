@@ -154,6 +154,8 @@ def test_the_only_source_is_what_an_unannounced_repair_repairs() -> None:
     events = peer.send(peer.packet(90, 97, (101).to_bytes(2, "big") + KEY))
     (packets,) = [event for event in events if isinstance(event, PacketsReceived)]
     assert [(one.ssrc, one.sequence_number) for one in packets.packets] == [(50, 101)]
+    assert peer.send(peer.packet(90, 97, (101).to_bytes(2, "big") + KEY)) == [], "it came already"
+    assert peer.send(peer.packet(90, 97, (100).to_bytes(2, "big") + KEY)) == [], "it was never missing"
 
 
 def test_a_flood_of_sources_is_bounded_and_harms_nobody() -> None:

@@ -68,7 +68,7 @@ def test_datagrams_of_a_frame_fit_and_are_equal_in_size(size: int, profile: Prof
 
 def test_retransmissions_fit_too() -> None:
     left, right = pair([video(0)], [video(1)])
-    left.send_frame(VIDEO, picture(size=50_000), 0.0)
+    left.send_frame(VIDEO, picture(size=50_000, capture_time=0.0, rotation=90), 0.0)
     datagrams = left.poll_transmits(0.0, 500)
     right.receive_many(datagrams[:10] + datagrams[20:], 0.02)
     left.receive_many(right.poll_transmits(0.02), 0.04)

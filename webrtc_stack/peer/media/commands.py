@@ -328,8 +328,11 @@ class MediaCommands(MachineBase[MediaEvent]):
         """
         now = self._advance(now)
         section = self._table.section(handle)
+        began = (frames or playout) and not (section.deliver_frames or section.deliver_playout)
         section.deliver_packets, section.deliver_frames, section.deliver_playout = packets, frames, playout
         for inbound in self._router.of(handle):
+            if began:
+                inbound.restart_frames(now)
             if playout:
                 inbound.use_playout(now)
             else:

@@ -373,6 +373,16 @@ class Inbound:
         if self.playout is None or self.playout.clock.clock_rate != rate:
             self.playout = Playout(self, rate)
 
+    def restart_frames(self, now: Instant) -> None:
+        """Frames are handed up again after a time without: they begin with a key frame, which is asked for."""
+        if self.payload is None:
+            return
+        self._depacketizer = self.make_depacketizer(self.payload)
+        self._awaiting_keyframe = self.video
+        self._awaited_since = now
+        if self.video:
+            self._want_keyframe(now)
+
     def leave_playout(self, now: Instant) -> None:
         """Frames are handed up as they come again."""
         if self.playout is None:
