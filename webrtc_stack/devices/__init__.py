@@ -3,7 +3,8 @@
 from .audio_encoder import AudioEncoder
 from .capture import Capture, CaptureRequest, open_input
 from .counter import COUNTER_MODULUS, counter_cells, counter_script, read_cells, read_counter
-from .decoders import AudioDecoder, MediaDecoderCounters, VideoDecoder
+from .counters import MediaDecoderCounters
+from .decoders import AudioDecoder, VideoDecoder
 from .engine import Engine, engine
 from .enumerate import Device, System, list_devices
 from .failures import OverconstrainedError

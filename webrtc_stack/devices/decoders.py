@@ -12,7 +12,6 @@ its in-band FEC, which FFmpeg's decoders do not offer to those who hand them sin
 from __future__ import annotations
 
 import array
-from dataclasses import dataclass
 from fractions import Fraction
 from time import perf_counter
 from typing import Any
@@ -22,9 +21,10 @@ from av.audio.codeccontext import AudioCodecContext
 from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 
-from ..aio import DecodableFrame, DecoderCounters
+from ..aio import DecodableFrame
 from ..errors import InvalidStateError, NotSupportedError, ParseError
 from .codec_names import AUDIO, VIDEO
+from .counters import MediaDecoderCounters
 from .failures import MEDIA_FAILURES
 from .video_encoder import has_codec
 
@@ -33,13 +33,6 @@ _LONGEST_CONCEALMENT = 1.0
 _FADE = 0.06
 _LARGEST_FRAME = 16 << 20
 """Bytes; a larger encoded frame is no frame of a call."""
-
-
-@dataclass(slots=True)
-class MediaDecoderCounters(DecoderCounters):
-    """The totals of `aio`, and the received frames that gave nothing because they were broken."""
-
-    frames_corrupted: int = 0
 
 
 def _first_decoder(names: tuple[str, ...], mime_type: str) -> str:
@@ -171,9 +164,12 @@ class AudioDecoder:
         """The samples of one packet. Never raises for what a peer sent; broken data becomes 20 ms of concealment."""
         if self._context is None:
             raise InvalidStateError("the decoder is closed")
+        if not frame.data:  # nothing was said: comfort noise, discontinuous transmission
+            self._next_time = frame.media_time
+            return self.conceal(0.02)
         began = perf_counter()
         try:
-            if not 0 < len(frame.data) <= _LARGEST_FRAME:
+            if len(frame.data) > _LARGEST_FRAME:
                 raise ValueError(f"{len(frame.data)} bytes are no frame")
             pieces = self._context.decode(av.Packet(frame.data))
         except MEDIA_FAILURES:

@@ -24,12 +24,15 @@ from ..peer import CodecParameters, MediaKind
 from .audio_encoder import AudioEncoder
 from .capture import Opener, open_input
 from .codec_names import AUDIO, VIDEO, parse_fmtp
+from .comfort_noise import ComfortNoiseDecoder
 from .decoders import AudioDecoder, VideoDecoder
 from .enumerate import System, list_devices
 from .opening import open_camera, open_display, open_microphone
 from .pictures import black_like
 from .sound import silence
 from .video_encoder import VideoEncoder, has_codec
+
+_COMFORT_NOISE = "audio/cn"
 
 
 class Engine:
@@ -53,6 +56,8 @@ class Engine:
         """Errors: `NotSupportedError`."""
         if codec.codec.kind is MediaKind.VIDEO:
             return VideoDecoder(codec.codec.mime_type, codec.codec.clock_rate)
+        if codec.codec.mime_type.lower() == _COMFORT_NOISE:
+            return ComfortNoiseDecoder(codec.codec.clock_rate)
         return AudioDecoder(codec.codec.mime_type, codec.codec.clock_rate, codec.codec.channels)
 
     def can_encode(self, mime_type: str) -> bool:
@@ -65,6 +70,8 @@ class Engine:
     def can_decode(self, mime_type: str) -> bool:
         """Whether this FFmpeg has a decoder for it."""
         names = VIDEO.get(mime_type.lower()) or AUDIO.get(mime_type.lower())
+        if mime_type.lower() == _COMFORT_NOISE:
+            return True
         return names is not None and any(has_codec(name, "r") for name in names.decoders)
 
     def blank(self, frame: Any) -> Any:

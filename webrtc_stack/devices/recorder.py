@@ -41,8 +41,8 @@ _BUFFERED_FRAMES = 600
 _BUFFERED_BYTES = 32 << 20
 """What one source may give before the file begins; then it begins without those that are late."""
 _ASK_AGAIN = 1.0
-_RAW_QUEUE = 100
-"""Frames of a raw track that wait for the encoder: a recording should miss none."""
+_RAW_QUEUE = 30
+"""Frames of a raw track that wait for the encoder: a recording should miss none, and a second of 1080p is 90 MB."""
 _AUDIO_BITRATE = 64_000
 
 
@@ -52,7 +52,7 @@ class RawSource(Protocol):
     @property
     def kind(self) -> Any: ...
 
-    def frames(self) -> Any: ...
+    def frames(self, *, limit: int | None = None) -> Any: ...
 
 
 class EncodedSource(Protocol):
@@ -161,7 +161,7 @@ class Recorder:
             encoder = AudioEncoder(mime_type, {"stereo": "1"}, settings, channels)
 
         async def run(entry: _Input) -> None:
-            with track.frames() as frames:
+            with track.frames(limit=_RAW_QUEUE) as frames:
                 async for frame in frames:
                     assert self._worker is not None
                     for chunk in await self._worker.run(encoder.encode, frame):

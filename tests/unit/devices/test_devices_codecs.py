@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import math
 import tracemalloc
 from fractions import Fraction
+from random import Random
 
 import av
 import pytest
@@ -297,6 +299,38 @@ def test_broken_data_is_counted_and_the_decoder_goes_on(mime_type: str) -> None:
         assert shown == [0, 1, 2]
 
 
+@pytest.mark.parametrize("mime_type", VIDEO_CODECS + AUDIO_CODECS)
+def test_damaged_frames_are_a_parse_error_or_nothing_worse(mime_type: str) -> None:
+    """Each frame with a bit turned, a piece cut off, or bytes put in; and the next whole key frame is shown."""
+    parameters, chance = codec(mime_type), Random(mime_type)
+    video = mime_type.startswith("video")
+    encoder, decoder = engine().encoder(parameters, SMALL), engine().decoder(parameters)
+    picture, sine = TestPicture(160, 120, 15), Sine(440)
+    errors = 0
+    for number in range(150):
+        frame = picture.draw(number) if video else sine.frame()
+        for chunk in encoder.encode(frame, keyframe=number % 10 == 0):
+            data = bytearray(chunk.data)
+            at = chance.randrange(len(data))
+            match number % 3:
+                case 0:
+                    data[at] ^= 1 << chance.randrange(8)
+                case 1:
+                    del data[at:]
+                case _:
+                    data[at:at] = chance.randbytes(20)
+            try:
+                decoder.decode(received(chunk._replace(data=bytes(data)), parameters))
+            except ParseError:
+                errors += 1
+    assert isinstance(decoder, (VideoDecoder, AudioDecoder))
+    assert errors == decoder.counters.frames_corrupted if video else errors == 0
+    if video:
+        (chunk,) = encoder.encode(picture.draw(777), keyframe=True)
+        (shown,) = decoder.decode(received(chunk, parameters))
+        assert read_counter(shown) == 777
+
+
 @pytest.mark.parametrize("mime_type", AUDIO_CODECS)
 def test_lost_sound_is_concealed_by_as_much_sound(mime_type: str) -> None:
     parameters = codec(mime_type)
@@ -414,6 +448,30 @@ def test_memory_stays_where_it_is_over_500_frames(mime_type: str) -> None:
     finally:
         tracemalloc.stop()
     assert grown < 1 << 18
+
+
+def test_a_packet_without_sound_is_silence_and_no_damage() -> None:
+    parameters = codec("audio/PCMU")
+    decoder = engine().decoder(parameters)
+    assert isinstance(decoder, AudioDecoder)
+    (shown,) = decoder.decode(Received(b"", parameters, 8000, 1.0))
+    assert (shown.samples, float(shown.pts * shown.time_base), set(bytes(shown.planes[0]))) == (160, 1.0, {0})
+    assert decoder.counters.frames_corrupted == 0
+
+
+def test_comfort_noise_has_the_level_that_was_told() -> None:
+    parameters = codec("audio/CN")
+    decoder = engine().decoder(parameters)
+    for level, loudness in ((40, 0.01), (20, 0.1), (127, 0.0)):
+        (shown,) = decoder.decode(Received(bytes((level, 1, 2)), parameters, 8000, 1.0))
+        assert (shown.samples, shown.sample_rate, float(shown.pts * shown.time_base)) == (160, 8000, 1.0)
+        values = mono_samples(shown)
+        assert math.sqrt(sum(value * value for value in values) / 160) == pytest.approx(loudness, rel=0.2, abs=1e-4)
+        assert sum(piece.samples for piece in decoder.conceal(0.1)) == 800
+    assert engine().can_decode("audio/CN") and not engine().can_encode("audio/CN")
+    decoder.close()
+    with pytest.raises(InvalidStateError):
+        decoder.conceal(0.02)
 
 
 def test_the_media_clock_of_g722_is_its_rtp_clock() -> None:
