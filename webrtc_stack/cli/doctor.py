@@ -15,8 +15,9 @@ from ..version import __version__
 from .failures import has
 
 EXTRAS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
-    "demo": ("the page of `webrtc-stack demo`", ("aiohttp", "rich", "zeroconf")),
+    "demo": ("the page of `webrtc-stack demo`", ("aiohttp", "av", "rich", "zeroconf")),
     "mdns": ("browsers' hidden addresses (names ending in .local)", ("zeroconf",)),
+    "media": ("codecs, devices and media files", ("av",)),
     "test": ("running the tests", ("pytest", "pytest-xdist", "hypothesis", "pyopenssl", "pylibsrtp", "av")),
     "lint": ("checking the code", ("ruff", "mypy", "import-linter")),
     "interop": ("tests against another Python stack", ("aiortc", "uvloop")),
@@ -25,7 +26,7 @@ EXTRAS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 }
 """Extra -> what it is for, and its packages, as `pyproject.toml` lists them."""
 
-FOR_USERS: Final = ("demo", "mdns")
+FOR_USERS: Final = ("demo", "mdns", "media")
 """The others serve work on the project itself."""
 
 

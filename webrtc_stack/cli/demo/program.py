@@ -25,12 +25,17 @@ from ..wording import printable
 from . import files
 from .keyboard import Keyboard
 from .server import Server
+from .studio import open_studio
 from .taps import Taps
 from .terminal import Screen
 from .visitor import Demo
 
 GENERATED_MIB: Final = (1, 5, 20)
 FRAMES_PER_SECOND: Final = 4
+NO_CODECS: Final = (
+    "no codecs here: data and the camera's echo work, pictures and sound of Python's own do not. "
+    "They come with: pip install 'webrtc-stack[demo]'"
+)
 
 
 def run_demo(options: argparse.Namespace) -> int:
@@ -86,8 +91,14 @@ async def _serve(options: argparse.Namespace, config: ClientConfig, folder: Path
         loop.add_signal_handler(number, ended.set)
     async with Client(config) as client:
         demo = Demo(
-            client, downloads=folder, shared=_shared(options.share), max_file_bytes=options.max_file * 1024 * 1024
+            client,
+            downloads=folder,
+            shared=_shared(options.share),
+            max_file_bytes=options.max_file * 1024 * 1024,
+            studio=open_studio(),
         )
+        if demo.studio is None:
+            demo.say("!", NO_CODECS)
         server = Server(demo)
         try:
             url = await server.start(options.host, options.port)

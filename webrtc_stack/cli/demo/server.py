@@ -1,4 +1,4 @@
-"""The page's web server: three files and one WebSocket, and who may talk to it.
+"""The page's web server: a few files and one WebSocket, and who may talk to it.
 
 A page of some other site must not be able to use this server through its visitor's browser. So a request needs a
 `Host` that is an address or a name of this machine (which defeats DNS rebinding), and the WebSocket needs an `Origin`
@@ -29,6 +29,11 @@ _FILES: Final = {
     "/demo.js": ("demo.js", "text/javascript"),
     "/sha256.js": ("sha256.js", "text/javascript"),
     "/graph.js": ("graph.js", "text/javascript"),
+    "/call.js": ("call.js", "text/javascript"),
+    "/camera.js": ("camera.js", "text/javascript"),
+    "/sound.js": ("sound.js", "text/javascript"),
+    "/stats.js": ("stats.js", "text/javascript"),
+    "/counter.js": ("counter.js", "text/javascript"),
 }
 """Everything there is: paths are looked up here, never on the disk."""
 
@@ -75,8 +80,12 @@ class Server:
     def __init__(self, demo: Demo) -> None:
         self._demo = demo
         self._own_names = own_names()
-        static = resources.files(__package__) / "static"
-        self._bodies = {path: (static / name).read_bytes() for path, (name, _) in _FILES.items()}
+        root = resources.files(__package__.partition(".")[0])
+        static, shared = root / "cli" / "demo" / "static", root / "devices" / "static"
+        self._bodies = {
+            path: ((shared if name == "counter.js" else static) / name).read_bytes()
+            for path, (name, _) in _FILES.items()
+        }
         self._sockets: set[web.WebSocketResponse] = set()
         application = web.Application(middlewares=[self._guard], client_max_size=1024)
         for path in _FILES:

@@ -5,9 +5,12 @@ an earlier one is told apart:
 
 | from the page | to the page |
 |---|---|
-| `start` (`session`, `offerer`: browser or python) | `welcome` (`visitor`, `version`, `files`, `maxFile`) |
+| `start` (`session`, `offerer`: browser or python, `call`: wishes) | `welcome` (`visitor`, `files`, `codecs`, ...) |
 | `description`, `candidate` | `description`, `candidate` |
-| `stop` | `panel`, twice a second; `error` with a `text` |
+| `call`: what to change, see `call` | `panel`, twice a second; `sound`, ten times; `stats`, once |
+| `stop` | `error` with a `text` |
+
+Either side may offer at any time; where two offers meet Python gives way.
 """
 
 from __future__ import annotations
@@ -24,12 +27,17 @@ from typing import Any, Final
 from ...aio import Client, DataChannel, PeerConnection
 from ...errors import WebRTCError
 from ...peer import IceCandidate, PeerSnapshot, SessionDescription
+from ...peer.stats import StatsReport
 from ...version import __version__
 from ..wording import printable
 from . import chat, files, panel, speed
+from .call import STATS_SECONDS, Call, drawn
+from .lossy import LossyRuntime
+from .studio import Studio
 
 PING_LABEL: Final = "ping"
 PANEL_SECONDS: Final = 0.5
+SOUND_SECONDS: Final = 0.1
 MAX_CANDIDATES: Final = 200
 """Candidates taken from one page in one session."""
 MAX_TRANSFERS: Final = 8
@@ -41,8 +49,18 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 class Demo:
     """What all visitors share."""
 
-    def __init__(self, client: Client, *, downloads: Path, shared: list[files.SharedFile], max_file_bytes: int) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        downloads: Path,
+        shared: list[files.SharedFile],
+        max_file_bytes: int,
+        studio: Studio | None = None,
+    ) -> None:
         self.client = client
+        self.studio = studio
+        """What makes pictures and sound; None where no codecs are installed."""
         self.downloads = downloads
         self.shared = {one.id: one for one in shared}
         self.max_file_bytes = max_file_bytes
@@ -91,6 +109,7 @@ class Visitor:
                 "version": __version__,
                 "files": [one.to_json() for one in self.demo.shared.values()],
                 "maxFile": self.demo.max_file_bytes,
+                "codecs": None if self.demo.studio is None else self.demo.studio.codecs,
             }
         )
 
@@ -99,25 +118,30 @@ class Visitor:
         kind, session = message.get("kind"), message.get("session")
         try:
             if kind == "start":
-                await self._start(session if isinstance(session, int) else 0, message.get("offerer") == "python")
+                await self._start(session if isinstance(session, int) else 0, message)
             elif self.link is None or session != self.link.session:
                 return  # meant for a connection that is gone
             elif kind == "description":
                 await self.link.described(SessionDescription.from_json(message.get("description") or {}))
             elif kind == "candidate":
                 await self.link.add_candidate(message.get("candidate"))
+            elif kind == "call":
+                self.link.ask(message)
             elif kind == "stop":
                 self._stop()
         except WebRTCError as error:
             self.demo.say(self.name, f"signalling: {error}")
             await self.send({"kind": "error", "session": session, "text": str(error)})
 
-    async def _start(self, session: int, python_offers: bool) -> None:
+    async def _start(self, session: int, message: dict[str, Any]) -> None:
         self._stop()
         self.link = link = Link(self, session)
+        wishes = message.get("call")
+        if isinstance(wishes, dict):
+            link.call.ask(wishes)
+        if message.get("offerer") == "python":
+            link.offer()
         link.task = asyncio.create_task(link.run(), name=f"visitor {self.name}, session {session}")
-        if python_offers:
-            await link.offer()
 
     def _stop(self) -> None:
         link, self.link = self.link, None
@@ -146,7 +170,8 @@ class Link:
         self.visitor = visitor
         self.demo = visitor.demo
         self.session = session
-        self.pc: PeerConnection = self.demo.client.create_peer_connection()
+        self.loss = LossyRuntime(self.demo.client.runtime)
+        self.pc: PeerConnection = self.demo.client.create_peer_connection(runtime=self.loss)
         self.started = time.monotonic()
         self.connected: float | None = None
         self.rates = panel.Rates()
@@ -155,6 +180,12 @@ class Link:
         self._chat: DataChannel | None = None
         self._work: set[asyncio.Task[None]] = set()
         self._candidates_taken = 0
+        self.report: StatsReport | None = None
+        """The newest statistics, for the terminal."""
+        self.call = Call(self.pc, self.demo.studio, self.loss, spawn=self._spawn, say=self._say)
+
+    def _say(self, text: str) -> None:
+        self.demo.say(self.visitor.name, text)
 
     def snapshot(self) -> PeerSnapshot:
         snapshot = self.pc.snapshot()
@@ -167,19 +198,25 @@ class Link:
         """Serves the connection until it is closed."""
         try:
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._negotiate())
                 group.create_task(self._send_candidates())
                 group.create_task(self._follow_state())
                 group.create_task(self._accept_channels())
-                panels = group.create_task(self._send_panels())
+                telling = [
+                    group.create_task(work) for work in (self._send_panels(), self._send_sound(), self._send_stats())
+                ]
                 await self.pc.connection_state.wait_for(lambda state: state == "closed")
-                panels.cancel()
+                for task in telling:
+                    task.cancel()
         except* (WebRTCError, ConnectionError) as group_error:
-            self.demo.say(self.visitor.name, f"ended: {group_error.exceptions[0]}")
+            self._say(f"ended: {group_error.exceptions[0]}")
         finally:
+            self.call.close()
             await self.pc.close()
 
     async def close(self) -> None:
         """Closes the connection and waits for what it was doing."""
+        self.call.close()
         for task in list(self._work):
             task.cancel()
         await self.pc.close()
@@ -191,21 +228,34 @@ class Link:
 
     # --- signalling -------------------------------------------------------------------------------------------------
 
-    async def offer(self) -> None:
-        """Python begins: it makes the channels and the offer."""
+    def offer(self) -> None:
+        """Python begins: it makes the channels and the lines, and so the offer."""
         chat_channel = self.pc.create_data_channel(chat.LABEL)
         ping_channel = self.pc.create_data_channel(PING_LABEL, ordered=False, max_retransmits=0)
         self._spawn(self._serve(chat_channel))
         self._spawn(self._serve(ping_channel))
-        await self.pc.set_local_description()
-        await self._send_description()
+        self.call.make_lines()
+
+    async def _negotiate(self) -> None:
+        async for _ in self.pc.negotiation_needed():
+            if self.pc.signaling_state.value == "stable":  # else it comes again when it is
+                await self.pc.set_local_description()
+                await self._send_description()
 
     async def described(self, description: SessionDescription) -> None:
-        """The page's offer or answer."""
+        """The page's offer or answer. Where offers meet, the page's takes ours back."""
         await self.pc.set_remote_description(description)
         if description.type == "offer":
+            if not self.call.offers:
+                self.call.adopt_lines()
             await self.pc.set_local_description()
             await self._send_description()
+
+    def ask(self, message: dict[str, Any]) -> None:
+        """What the page wants to be different in the call."""
+        asked = message.get("call")
+        if isinstance(asked, dict):
+            self.call.ask(asked)
 
     async def _send_description(self) -> None:
         description = self.pc.local_description
@@ -218,9 +268,8 @@ class Link:
             await self.pc.add_ice_candidate(None if value is None else IceCandidate.from_json(value))
 
     async def _send_candidates(self) -> None:
-        async for candidate in self.pc.ice_candidates():
+        async for candidate in self.pc.trickled_candidates():
             await self._send(kind="candidate", candidate=candidate.to_json())
-        await self._send(kind="candidate", candidate=None)
 
     async def _send(self, **message: Any) -> None:
         await self.visitor.send({**message, "session": self.session})
@@ -233,14 +282,30 @@ class Link:
                 self.connected = time.monotonic()
             # The reason belongs to the newest state; this loop may be behind it.
             reason = self.pc.connection_state.reason if state == self.pc.connection_state.value else ""
-            self.demo.say(self.visitor.name, f"{state}{f': {reason}' if reason else ''}")
+            self._say(f"{state}{f': {reason}' if reason else ''}")
 
     async def _send_panels(self) -> None:
         while True:
             facts = panel.to_json(self.snapshot(), self.rates)
             facts["connectSeconds"] = None if self.connected is None else self.connected - self.started
+            facts["call"] = self.call.to_json()
             await self._send(kind="panel", panel=facts)
             await asyncio.sleep(PANEL_SECONDS)
+
+    async def _send_sound(self) -> None:
+        last = None
+        while True:
+            sound = self.call.sound()
+            if sound != last:
+                last = sound
+                await self._send(kind="sound", sound=sound)
+            await asyncio.sleep(SOUND_SECONDS)
+
+    async def _send_stats(self) -> None:
+        async for report in self.pc.stats(STATS_SECONDS):
+            self.report = report
+            if self.connected is not None:
+                await self._send(kind="stats", stats=drawn(report), timestamp=report.timestamp)
 
     # --- channels ---------------------------------------------------------------------------------------------------
 

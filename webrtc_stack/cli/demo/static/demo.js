@@ -1,14 +1,19 @@
-// The page of `webrtc-stack demo`: signalling, one RTCPeerConnection at a time, chat, files, graphs, panel.
+// The page of `webrtc-stack demo`: signalling, one RTCPeerConnection at a time, chat, files, graphs, panel. What belongs
+// to the call is in call.js.
 
+import { Call, introduce, sound, wanted } from "/call.js";
 import { Graph } from "/graph.js";
 import { Sha256 } from "/sha256.js";
+import { StatsCard } from "/stats.js";
 
 const $ = id => document.getElementById(id);
-const LAYERS = ["ice", "dtls", "sctp", "channels"];
+const LAYERS = ["ice", "dtls", "sctp", "channels", "media"];
 const PING_MS = 100, PING_LOST_MS = 2000, CHUNK = 64 * 1024, LOW_WATER = 512 * 1024, HIGH_WATER = 2 * 1024 * 1024;
 
 const rtt = new Graph($("rtt-graph"), [{ color: "--accent", fill: true }], { floor: 2, unit: "ms" });
 const rate = new Graph($("rate-graph"), [{ color: "--down", fill: true }, { color: "--up", fill: true }], { floor: 1, unit: "Mbit/s" });
+
+const ends = new StatsCard($("tiles"), $("counts"));
 
 let signal = null;      // the WebSocket
 let link = null;        // the present connection
@@ -97,6 +102,7 @@ async function received(message) {
     $("foot").textContent = `webrtc-stack ${message.version}, visitor ${message.visitor}`;
     step("signalling", "good", "open", "a WebSocket to this page’s server");
     drawOffers();
+    if (window.RTCPeerConnection) introduce(message.codecs);
     await start();
     return;
   }
@@ -104,6 +110,8 @@ async function received(message) {
   if (message.kind === "description") await link.described(message.description);
   else if (message.kind === "candidate") await link.addCandidate(message.candidate);
   else if (message.kind === "panel") drawPanel(message.panel);
+  else if (message.kind === "sound") sound(message.sound);
+  else if (message.kind === "stats") ends.push("python", Object.values(message.stats), link.call.mids);
   else if (message.kind === "error") problem(new Error(`Python says: ${message.text}`));
 }
 
@@ -130,20 +138,36 @@ class Link {
       tell({ kind: "candidate", session: this.session, candidate: candidate ? candidate.toJSON() : null });
     pc.onconnectionstatechange = () => this.stateChanged();
     pc.ondatachannel = ({ channel }) => this.adopt(channel);
+    pc.onnegotiationneeded = () => this.negotiate().catch(problem);
+    this.call = new Call(pc, pythonOffers, asked => tell({ kind: "call", session: number, call: asked }));
   }
 
-  async begin() {
-    tell({ kind: "start", session: this.session, offerer: this.pythonOffers ? "python" : "browser" });
+  begin() {
+    tell({ kind: "start", session: this.session, offerer: this.pythonOffers ? "python" : "browser", call: wanted() });
     if (this.pythonOffers) return;
     this.adopt(this.pc.createDataChannel("chat"));
     this.adopt(this.pc.createDataChannel("ping", { ordered: false, maxRetransmits: 0 }));
-    await this.pc.setLocalDescription();
-    tell({ kind: "description", session: this.session, description: this.pc.localDescription.toJSON() });
+    this.call.begin();
+  }
+
+  // Either side may offer at any time; where two offers meet, Python takes its own back.
+  async negotiate() {
+    this.offering = true;
+    try {
+      await this.pc.setLocalDescription();
+      tell({ kind: "description", session: this.session, description: this.pc.localDescription.toJSON() });
+    } finally {
+      this.offering = false;
+    }
   }
 
   async described(description) {
+    const offered = description.type === "offer";
+    this.ignoring = offered && (this.offering || this.pc.signalingState !== "stable");
+    if (this.ignoring) return;
     await this.pc.setRemoteDescription(description);
-    if (description.type === "offer") {
+    if (offered) {
+      this.call.adopt();
       await this.pc.setLocalDescription();
       tell({ kind: "description", session: this.session, description: this.pc.localDescription.toJSON() });
     }
@@ -154,7 +178,7 @@ class Link {
 
   async addCandidate(candidate) {
     if (!this.pc.remoteDescription) this.remoteCandidates.push(candidate);
-    else await this.pc.addIceCandidate(candidate ?? undefined);
+    else await this.pc.addIceCandidate(candidate ?? undefined).catch(error => { if (!this.ignoring) throw error; });
   }
 
   adopt(channel) {
@@ -231,7 +255,8 @@ class Link {
 
   close() {
     for (const timer of this.timers) clearInterval(timer);
-    this.pc.onconnectionstatechange = null;
+    this.pc.onconnectionstatechange = this.pc.onnegotiationneeded = null;
+    this.call.close();
     this.pc.close();
   }
 }
@@ -247,13 +272,14 @@ async function start() {
   }
   const pythonOffers = document.querySelector("input[name=offerer]:checked").value === "python";
   link = new Link(++session, pythonOffers);
-  await link.begin();
+  link.begin();
 }
 
 function endLink() {
   if (link) {
     rtt.gap();
     rate.gap();
+    ends.reset();
     link.close();
     link = null;
   }
@@ -488,6 +514,11 @@ function drawPanel(panel) {
   const open = channels.filter(one => one.state === "open");
   step("channels", open.length ? "good" : "", open.length ? `${open.length} open` : "–", open.length ? open.map(one => one.label).join(", ") : "carry what you do below");
 
+  link.call.panel(panel.call);
+  const flowing = Object.entries(panel.call.lines).filter(([, direction]) => direction && direction !== "inactive").map(([name]) => name);
+  step("media", flowing.length && dtls.state === "connected" ? "good" : "", flowing.length ? `${flowing.length} ${flowing.length === 1 ? "line" : "lines"}` : "–",
+    flowing.length ? flowing.join(", ") : "carries pictures and sound");
+
   facts("python-side", [
     ["State", `${panel.connectionState}${panel.reason ? `: ${panel.reason}` : ""}`],
     ["ICE", `${ice.state}, ${ice.role}, gathering ${ice.gathering}`],
@@ -513,6 +544,7 @@ async function browserStats() {
   const report = await present.pc.getStats();
   if (link !== present) return;
   const all = [...report.values()];
+  if (present.connectedAt !== null) present.call.describe(ends.push("browser", all, present.call.mids));
   const transport = all.find(one => one.type === "transport");
   const pair = report.get(transport?.selectedCandidatePairId) ?? all.find(one => one.type === "candidate-pair" && (one.selected || (one.nominated && one.state === "succeeded")));
   const now = performance.now();
@@ -542,11 +574,15 @@ async function browserStats() {
   ]);
 }
 
-setInterval(() => browserStats().catch(console.error), 500);
+setInterval(() => browserStats().catch(console.error), 1000);
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-let drawn = 0;
+let drawn = 0, drawnSmall = 0;
 function frame(now) {
+  if (now - drawnSmall > 200) {
+    drawnSmall = now;
+    ends.draw(now);
+  }
   if (now - drawn > (calm ? 500 : 40)) {
     drawn = now;
     rtt.draw(now);

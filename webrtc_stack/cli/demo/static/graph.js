@@ -3,12 +3,14 @@
 const SPAN = 30_000;
 
 export class Graph {
-  /** `series` is a list of {color: CSS variable, fill}; `floor` is the least top of the scale; `unit` labels it. */
-  constructor(canvas, series, { floor, unit }) {
+  /** `series` is a list of {color: CSS variable, fill}; `floor` is the least top of the scale; `unit` labels it; a
+   * `compact` one has no words about time. */
+  constructor(canvas, series, { floor, unit, compact = false }) {
     this.canvas = canvas;
     this.series = series.map(one => ({ ...one, points: [] }));
     this.floor = floor;
     this.unit = unit;
+    this.compact = compact;
     this.top = floor;
     this.losses = [];
   }
@@ -54,15 +56,15 @@ export class Graph {
     const wanted = niceAbove(Math.max(this.floor, typical * 1.15));
     this.top += (wanted - this.top) * 0.2;
 
-    const left = 2, bottom = height - 16, top = 12;
+    const left = 2, bottom = height - (this.compact ? 3 : 16), top = this.compact ? 14 : 12;
     const x = time => left + (width - left - 2) * (1 - (now - time) / SPAN);
     const y = value => bottom - (bottom - top) * Math.min(1.04, value / this.top);
 
-    pen.font = "11px system-ui, sans-serif";
+    pen.font = `${this.compact ? 10 : 11}px system-ui, sans-serif`;
     pen.fillStyle = color("--faint");
     pen.strokeStyle = color("--line");
     pen.lineWidth = 1;
-    for (const part of [0, 0.5, 1]) {
+    for (const part of this.compact ? [0, 1] : [0, 0.5, 1]) {
       const at = Math.round(y(this.top * part)) + 0.5;
       pen.beginPath();
       pen.moveTo(left, at);
@@ -70,10 +72,12 @@ export class Graph {
       pen.stroke();
       if (part) pen.fillText(`${short(wanted * part)} ${this.unit}`, left + 2, at - 3);
     }
-    pen.fillText("30 s ago", left + 2, height - 3);
-    pen.textAlign = "right";
-    pen.fillText("now", width - 3, height - 3);
-    pen.textAlign = "left";
+    if (!this.compact) {
+      pen.fillText("30 s ago", left + 2, height - 3);
+      pen.textAlign = "right";
+      pen.fillText("now", width - 3, height - 3);
+      pen.textAlign = "left";
+    }
 
     pen.fillStyle = color("--bad");
     for (const time of this.losses) pen.fillRect(x(time) - 1, bottom - 6, 2, 6);
@@ -83,7 +87,7 @@ export class Graph {
         pen.beginPath();
         run.forEach(([time, value], index) => (index ? pen.lineTo(x(time), y(value)) : pen.moveTo(x(time), y(value))));
         pen.strokeStyle = color(one.color);
-        pen.lineWidth = 1.8;
+        pen.lineWidth = this.compact ? 1.5 : 1.8;
         pen.lineJoin = "round";
         pen.stroke();
         if (one.fill && run.length > 1) {
