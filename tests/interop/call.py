@@ -10,14 +10,26 @@ import asyncio
 import json
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal
 
-from tests.support.our_peer import OurPeer
-from tests.support.remote_media import RANGE, Flow, Kind, Media, MediaPeer, Picture, Source, Tone
-from tests.support.remote_peer import CEILING, Description
+from tests.support import seeds
+from tests.support.our_media import OurMediaPeer
+from tests.support.remote_media import (
+    RANGE,
+    Flow,
+    Kind,
+    Media,
+    MediaPeer,
+    Picture,
+    Pictures,
+    RemoteMediaPeer,
+    Source,
+    Tone,
+)
+from tests.support.remote_peer import CEILING, Description, Remote
 
 Side = Literal["left", "right"]
-T = TypeVar("T")
+SIDES: tuple[Side, ...] = ("left", "right")
 
 LABEL = "beside the media"
 _MIRROR: dict[Flow, Flow] = {
@@ -26,6 +38,11 @@ _MIRROR: dict[Flow, Flow] = {
     "recvonly": "sendonly",
     "inactive": "inactive",
 }
+
+
+def with_ours(remote: Remote, *, number: int = 0, name: str = "") -> Call:
+    """A call between us, left, and a connection of `remote`. `number` tells calls of one test apart."""
+    return Call(OurMediaPeer(seeds.base() + number), RemoteMediaPeer(remote), name=f"{remote.name} {name}")
 
 
 def other(side: Side) -> Side:
@@ -60,15 +77,21 @@ class Line:
     async def arrives(self, side: Side, distinct: int = 5) -> None:
         """Waits until `side` decodes what the other side sends."""
         source = self.sources[other(side)]
-        if isinstance(source, Picture):
-            await self.ends[side].wait_pictures(source, distinct)
-        else:
+        if isinstance(source, Tone):
             await self.ends[side].wait_tone(source)
+        else:
+            await self.pictures(side, distinct)
+
+    async def pictures(self, side: Side, distinct: int) -> Pictures:
+        """Waits for so many pictures at `side`. Returns: what was seen meanwhile."""
+        source = self.sources[other(side)]
+        assert isinstance(source, Picture)
+        return await self.ends[side].wait_pictures(source, distinct)
 
     async def flows(self, distinct: int = 5) -> None:
         """Waits until each end decodes what the other one sends, as far as the direction says that it sends."""
         async with asyncio.TaskGroup() as group:
-            for side in ("left", "right"):
+            for side in SIDES:
                 if self.sends(other(side)):
                     group.create_task(self.arrives(side, distinct))
 
@@ -125,6 +148,12 @@ class Call:
             error.add_note(await self.describe())
         await self.close()
 
+    @property
+    def ours(self) -> OurMediaPeer:
+        left = self.peers["left"]
+        assert isinstance(left, OurMediaPeer)
+        return left
+
     async def close(self) -> None:
         await asyncio.gather(*(peer.close() for peer in self.peers.values()))
 
@@ -137,14 +166,15 @@ class Call:
         codecs: list[str] | None = None,
         encodings: list[dict[str, Any]] | None = None,
         size: tuple[int, int] = (160, 120),
+        rate: int = 15,
     ) -> Line:
         """A line that `by` will offer in the next `negotiate(by)`; the other side takes it then."""
         number = len(self.lines)
         sources: dict[Side, Source] = {"left": Tone(440 + 90 * number), "right": Tone(940 + 90 * number)}
         if kind == "video":
             sources = {
-                "left": Picture((1 + number % 2) * RANGE, *size),
-                "right": Picture((3 + number % 2) * RANGE, *size),
+                "left": Picture((1 + number % 2) * RANGE, *size, rate),
+                "right": Picture((3 + number % 2) * RANGE, *size, rate),
             }
         line = Line(kind, flow, codecs, encodings, sources, {})
         source = sources[by] if line.sends(by) else None
@@ -224,8 +254,8 @@ class Call:
             except Exception as error:  # a report of a failure must not hide the failure
                 report = f"no report: {error!r}"
             parts.append(f"--- {side}\n{report}".replace("\\r\\n", "\n    "))
-        ours = cast(Any, self.peers["left"])
-        if isinstance(ours, OurPeer):
+        left = self.peers["left"]
+        if isinstance(left, OurMediaPeer):
             parts.append("--- our trace, the last lines")
-            parts += ours.trace_lines()
+            parts += left.trace_lines()
         return "\n".join(parts)

@@ -274,6 +274,9 @@ class BrowserPage:
             raise TimeoutError(f"{self.kind}: no answer in {timeout} s to {js[:60]} {str(arg)[:200]}") from None
 
     async def call(self, method: str, arguments: dict[str, Any], *, timeout: float = CEILING) -> Any:
+        if method == "create" and (self._socket is None or self._socket.closed):
+            await self.close()  # a page that crashed fails the test that it crashed in, and no other
+            await self.__aenter__()
         return await self.eval(f"return peers.{method}(arg)", arguments, timeout=timeout)
 
     def log_tail(self, size: int = 3000) -> str:

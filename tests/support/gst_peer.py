@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import itertools
 import re
 import time
 from collections.abc import Callable
@@ -202,8 +203,10 @@ class Peer:
 
     def _free(self, kind: str) -> Any:
         taken = [media.transceiver for media in self.media.values()]
-        for index in range(len(self.bin.emit("get-transceivers"))):
+        for index in itertools.count():
             found = self.bin.emit("get-transceiver", index)
+            if found is None:
+                break
             if found not in taken and found.get_property("kind").value_nick == kind:
                 return found
         return None

@@ -65,7 +65,7 @@ def sine(frequency: float, rate: int, start: int, count: int) -> array.array[int
     return array.array("h", [int(12_000 * math.sin(step * n)) for n in range(start, start + count)])
 
 
-def measure(samples: Sequence[int], rate: int) -> dict[str, float]:
+def measure(samples: Sequence[float], rate: int) -> dict[str, float]:
     """Frequency by counting where it crosses zero upwards, with hysteresis against noise, and the level."""
     if len(samples) < 2:
         return {"frequency": 0.0, "level": 0.0}
@@ -129,10 +129,10 @@ class SoundMeter:
     def __init__(self) -> None:
         self.rate = 48_000
         self.frames = 0
-        self._last: deque[int] = deque(maxlen=4_800)
+        self._last: deque[float] = deque(maxlen=4_800)
         self._heard = 0.0
 
-    def heard(self, samples: Sequence[int], rate: int) -> None:
+    def heard(self, samples: Sequence[float], rate: int) -> None:
         if rate != self.rate:
             self.rate, self._last = rate, deque(maxlen=rate // 10)
         self.frames += 1
