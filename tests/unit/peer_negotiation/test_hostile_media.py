@@ -184,3 +184,18 @@ def test_offers_without_end_leave_the_state_at_its_size(count: int) -> None:
     finally:
         tracemalloc.stop()
     assert len(after.transceivers) <= 3 and grown < 1 << 20
+
+
+def test_broken_lines_of_a_section_that_was_rejected_do_not_hurt_when_its_place_is_used_again() -> None:
+    text = MEDIA[: MEDIA.index("m=video")].replace("BUNDLE 0 1 2", "BUNDLE 0").replace("a=rtcp-mux\r\n", "")
+    text = re.sub("a=fingerprint:sha-256 .*\r\n", "a=fingerprint:sha-256 broken in pieces\r\n", text)
+    b, _ = set_remote_description(start("B"), offer(text))
+    b, plan = set_local_description(b, B)
+    assert not plan.media[0].alive
+    b, plan = set_local_description(add_transceiver(b, "video"), B, NOTHING)
+    (transport,) = plan.transports
+    assert transport.remote_ice is None and not transport.local_ice_restart and plan.media[0].alive
+    a, _ = set_remote_description(start("A"), over_the_wire(b.local))
+    a, _ = set_local_description(a, A)
+    _, plan = set_remote_description(b, over_the_wire(a.local))
+    assert not plan.transports[0].remote_ice_restart and not plan.transports[0].new_dtls_association

@@ -169,10 +169,13 @@ def _transport(state: NegotiationState, exchange: Exchange, id_: str, mids: tupl
     index = _carrier(state, mids)
     stable = state.stable
     local_ice = _ice_at(state.local, index)
-    local_before = _ice_at(stable.current_local, index) if stable is not state else None
+    known = _carried_before(state, index)
+    local_before = _ice_at(stable.current_local, index) if known and stable is not state else None
     controlling = state.controlling if state.controlling is not None else exchange.we_offered
     remote = state.remote
-    if remote is None or index >= len(remote.sdp.media) or _dead(remote, index):
+    # While our offer is open, the remote description is of the exchange before and speaks of what that carried.
+    unheard = exchange.answer is None and exchange.we_offered and not known
+    if remote is None or unheard or index >= len(remote.sdp.media) or _dead(remote, index):
         return TransportPlan(
             id=id_,
             mids=mids,
@@ -214,6 +217,12 @@ def _transport(state: NegotiationState, exchange: Exchange, id_: str, mids: tupl
     )
 
 
+def _carried_before(state: NegotiationState, index: int) -> bool:
+    """True if the last stable state carried section `index`: only then its old lines mean anything."""
+    stable = state.stable
+    return index < len(stable.mids) and stable.mids[index] == state.mids[index] and stable.mids[index] in stable.carried
+
+
 def _carrier(state: NegotiationState, mids: tuple[str, ...]) -> int:
     members = set(mids)
     return carrier_index(state, (index for index, mid in enumerate(state.mids) if mid in members))
@@ -245,7 +254,7 @@ def _differ(before: IceParameters | None, after: IceParameters | None) -> bool:
 
 def remote_restarts(state: NegotiationState, remote: Description, index: int) -> bool:
     """True if `remote` brings other ICE credentials for section `index` than the last stable state had."""
-    return ice_restarts(state.stable.current_remote, remote, index)
+    return _carried_before(state, index) and ice_restarts(state.stable.current_remote, remote, index)
 
 
 def ice_restarts(before: Description | None, after: Description, index: int) -> bool:
@@ -266,7 +275,7 @@ def new_association(state: NegotiationState, remote: Description, index: int) ->
     Spec: RFC 8842 sections 4, 5.
     """
     before = state.stable.current_remote
-    if before is None or before is remote or index >= len(before.sdp.media) or _dead(before, index):
+    if before is None or before is remote or not _carried_before(state, index) or _dead(before, index):
         return False
     if index >= len(remote.sdp.media):
         return False
