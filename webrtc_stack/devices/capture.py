@@ -22,7 +22,7 @@ from av.container import InputContainer
 
 from ..aio import AudioTrack, VideoTrack
 from ..errors import DeviceError
-from .failures import MEDIA_FAILURES, device_error
+from .failures import device_error
 
 _WAITING = 8
 _OPEN_TIMEOUT = 10.0
@@ -86,7 +86,7 @@ class Capture:
         what = self._request.label or self._request.url
         try:
             container = self._opener(self._request)
-        except MEDIA_FAILURES as error:
+        except Exception as error:  # whatever it is, somebody waits for it in the event loop
             self._tell(self._failed, device_error(error, what))
             return
         reason = f"{what} gives no more"
@@ -97,7 +97,7 @@ class Capture:
         except DeviceError as error:
             self._tell(self._failed, error)
             reason = str(error)
-        except MEDIA_FAILURES as error:
+        except Exception as error:  # of a device that fails only the track is left to tell
             reason = str(device_error(error, what))
         finally:
             container.close()

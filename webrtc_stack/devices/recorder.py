@@ -23,16 +23,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-import av
-
-from ..aio import EncodedChunk, EncoderSettings, media_time_of
+from ..aio import EncodedChunk, EncoderSettings
 from ..errors import DeviceError, InvalidArgumentError, InvalidStateError, NotSupportedError, WebRTCError
 from ..peer import MediaKind
 from .audio_encoder import AudioEncoder
 from .failures import MEDIA_FAILURES, device_error
-from .sound import SampleConverter
+from .sources import EncodedSource, PcmEncoder, RawSource
 from .video_encoder import VideoEncoder
 from .worker import Worker
 from .writer import CONTAINERS, DEFAULTS, FileWriter, check_codec
@@ -44,41 +42,6 @@ _ASK_AGAIN = 1.0
 _RAW_QUEUE = 30
 """Frames of a raw track that wait for the encoder: a recording should miss none, and a second of 1080p is 90 MB."""
 _AUDIO_BITRATE = 64_000
-
-
-class RawSource(Protocol):
-    """What `add_track` takes: any raw track, local or remote."""
-
-    @property
-    def kind(self) -> Any: ...
-
-    def frames(self, *, limit: int | None = None) -> Any: ...
-
-
-class EncodedSource(Protocol):
-    """What `add_encoded` takes: an `EncodedTrack`, or a `Receiver`."""
-
-    def encoded_frames(self) -> Any: ...
-
-    def request_keyframe(self) -> Any: ...
-
-
-class _PcmEncoder:
-    """Plain samples for WAV: 16 bits, 48 kHz."""
-
-    def __init__(self, channels: int) -> None:
-        self._samples = SampleConverter(48_000, channels)
-
-    def encode(self, frame: av.AudioFrame, *, keyframe: bool = False) -> list[EncodedChunk]:
-        data = self._samples.convert(frame)
-        return (
-            [EncodedChunk(data, media_time_of(frame), True, len(data) / self._samples.octets_per_second)]
-            if data
-            else []
-        )
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 @dataclass(slots=True, eq=False)
@@ -155,7 +118,7 @@ class Recorder:
         if video:
             encoder = VideoEncoder(mime_type, {}, settings) if mime_type != "video" else None
         elif mime_type.lower() == "audio/l16":
-            encoder = _PcmEncoder(channels)
+            encoder = PcmEncoder(channels)
         else:
             channels = 2 if mime_type.lower() == "audio/opus" else 1
             encoder = AudioEncoder(mime_type, {"stereo": "1"}, settings, channels)

@@ -245,6 +245,7 @@ def test_devices_are_enumerated_for_the_client(machine: System) -> None:
         (OSError(errno.ENODEV, "no such device"), DeviceNotFound),
         (OSError(errno.EIO, "input/output error"), DeviceError),
         (ValueError("no such format"), DeviceError),
+        (KeyError("an opener's own mistake"), DeviceError),
     ],
 )
 def test_what_goes_wrong_has_a_type(machine: System, error: BaseException, expected: type[DeviceError]) -> None:
@@ -252,6 +253,12 @@ def test_what_goes_wrong_has_a_type(machine: System, error: BaseException, expec
     with pytest.raises(DeviceError, match="camera Front camera") as caught:
         asyncio.run(engine.open_video(VideoConstraints()))
     assert type(caught.value) is expected
+
+
+def test_an_opener_may_say_itself_what_is_wrong(machine: System) -> None:
+    engine = Engine(system=machine, opener=Opener(lambda _: DeviceBusy("the lid is closed")))
+    with pytest.raises(DeviceBusy, match="the lid is closed"):
+        asyncio.run(engine.open_video(VideoConstraints()))
 
 
 def test_a_busy_microphone_gives_way_to_the_next(machine: System) -> None:

@@ -435,7 +435,7 @@ def test_memory_stays_where_it_is_over_500_frames(mime_type: str) -> None:
             frame = picture.draw(number) if mime_type.startswith("video") else sounds[number % 10]
             for chunk in encoder.encode(frame):
                 decoder.decode(received(chunk, parameters))
-            if mime_type.startswith("audio"):
+            if mime_type.startswith("audio") and number % 10 == 0:
                 decoder.conceal(0.02)
 
     run(0, 50)
