@@ -145,6 +145,14 @@ def test_repairs_are_found_by_repaired_rid_before_or_behind_their_source() -> No
     assert {facts.retransmitted_packets_received for facts in peer.session.inbound()} == {0, 1}
 
 
+def test_a_repair_is_that_of_its_layer_and_not_of_the_last_one_heard() -> None:
+    peer = Peer([simulcast_receiver()])
+    peer.send(peer.packet(61, 96, KEY, mid="1", rid="h"))
+    peer.send(peer.packet(62, 96, KEY, mid="1", rid="m"))
+    peer.send(peer.packet(91, 97, (99).to_bytes(2, "big") + KEY, mid="1", repaired_rid="h"))
+    assert {facts.rid: facts.rtx_ssrc for facts in peer.session.inbound()} == {"h": 91, "m": None}
+
+
 def test_the_only_source_is_what_an_unannounced_repair_repairs() -> None:
     peer = Peer([video(1, remote_sources=())])
     peer.session.set_delivery(VIDEO, 0.0, packets=True)

@@ -120,8 +120,6 @@ class RtcpWriter:
             datagrams.append(rtcp.serialize_compound(self.reporter.compound(now, feedback=[rtcp.Bye(ssrcs=gone)])))
         for number, data in enumerate(datagrams):
             scheduler.sent(len(data), now, regular=kind == "regular" and not number)
-        if not datagrams:
-            scheduler.withdraw_feedback()
         return datagrams
 
     def _in_turn(self, sent: Sequence[streams.SentStream]) -> Sequence[streams.SentStream]:
