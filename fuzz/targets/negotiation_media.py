@@ -1,4 +1,4 @@
-"""Offers and answers of audio and video: applied, or refused by a `ProtocolError`; descriptions and state stay whole."""
+"""Offers and answers of audio and video: applied, or refused by a `ProtocolError`; what we write stays whole."""
 
 from __future__ import annotations
 

@@ -458,3 +458,36 @@ def test_sources_are_the_same_in_a_replay_and_different_between_senders() -> Non
     assert len(numbers) == len(set(numbers)) == 1 + 2 + 6 and 0 not in numbers
     given = add_transceiver(start(), "audio", sources=[SourceIds(ssrc=5)])
     assert only(given).sources == (SourceIds(ssrc=5),)
+
+
+@pytest.mark.parametrize("by_offerer", [True, False])
+def test_an_ice_restart_carries_media_and_data_on(by_offerer: bool) -> None:
+    a, b, before, _ = call(DATA, ("audio", "video"))
+    restart = Wishes(data_channel=True, ice_restart=True)
+    if by_offerer:
+        a, b, mine, theirs = exchange(a, b, A, B, restart)
+    else:
+        b, a, theirs, mine = exchange(b, a, B, A, restart)
+    for plan in (mine, theirs):
+        (transport,) = plan.transports
+        assert transport.local_ice_restart and transport.remote_ice_restart and not transport.new_dtls_association
+        assert not plan.tracks and not plan.created_transceivers and not plan.stopped_transceivers
+    assert [media.rtp for media in mine.media] == [media.rtp for media in before.media]
+    assert not negotiation_needed(a, DATA) and not negotiation_needed(b, DATA)
+
+
+def test_a_call_grows_from_audio_to_video_and_back_by_either_side() -> None:
+    a, b, first, _ = call(DATA)
+    b, _ = add_track(b, "video", track_id="camera", stream_ids=("streamB",))
+    assert negotiation_needed(b, NOTHING)
+    b, a, theirs, mine = exchange(b, a, B, A, NOTHING)
+    assert mine.media[0].rtp == first.media[0].rtp, "the audio goes on untouched"
+    assert rtp(mine, 2).direction is RO and rtp(theirs, 2).direction is SO
+    assert [change.added for change in mine.tracks] == []  # told with the offer, not with the answer
+    camera = b.transceivers[-1].handle
+    b = remove_track(b, camera)
+    b, a, theirs, mine = exchange(b, a, B, A, NOTHING)
+    assert rtp(mine, 2).direction is rtp(theirs, 2).direction is NO and rtp(mine, 0) == rtp(first, 0)
+    b = stop_transceiver(b, camera)
+    b, a, theirs, _ = exchange(b, a, B, A, NOTHING)
+    assert theirs.stopped_transceivers == (camera,) and not negotiation_needed(a, DATA)
