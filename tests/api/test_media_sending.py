@@ -84,8 +84,19 @@ def test_simulcast_sends_each_layer_by_an_encoder_of_its_own() -> None:
             assert {width for width, _ in sizes} == {320, 640}
             assert 900_000 in {bitrate for _, bitrate in sizes}
             receiver.decoded_rid = "high"
-            seen = await take(receiver.track.frames(), 3)
-            assert {frame.width for frame in seen} == {640}
+            shown = receiver.track.frames(limit=1000)
+            assert {frame.width for frame in await take(shown, 3)} == {640}
+            for rid, width in (("low", 320), ("high", 640)):
+                receiver.decoded_rid = rid
+                await asyncio.sleep(0.2)
+                while len(shown):
+                    last = await anext(shown)
+                assert last.width == width, "the layer changes while it is shown"
+            await asyncio.sleep(1)
+            while len(shown):
+                frame = await anext(shown)
+                assert frame.number == last.number + 1, "and nothing is missing"
+                last = frame
             keyframes = [encoder.counters.key_frames_encoded for encoder in call.engine.encoders]
             await asyncio.sleep(2)
             receiver.request_keyframe("low")
@@ -101,6 +112,15 @@ def test_simulcast_sends_each_layer_by_an_encoder_of_its_own() -> None:
                 await anext(low)
             await take(high, 10)
             assert len(low) == 0
+            receiver.decoded_rid = None
+            first, second = sender.get_parameters().encodings
+            await sender.set_parameters(
+                replace(sender.get_parameters(), encodings=(replace(first, active=True), replace(second, active=False)))
+            )
+            await asyncio.sleep(3)
+            while len(shown):
+                last = await anext(shown)
+            assert last.width == 320, "a layer that falls silent is replaced by one that comes"
 
     sim.run(main)
 

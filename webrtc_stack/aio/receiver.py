@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..base import Instant
 from ..peer import Codec, MediaKind, ReceivedFrame, RtpCapabilities, TransceiverHandle, TransceiverView, capabilities
 from ..rtp import RtpPacket
 from .dtmf import UNREAD_TONES, DtmfTone
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from ..peer import stats as w3c
     from .media import MediaHub
 
+LAYER_SILENCE = 1.0
+"""Seconds after which another layer is decoded, if none was chosen: the sender has switched this one off."""
 PACKET_QUEUE = 1024
 """RTP packets: a second at 10 Mbit/s."""
 
@@ -50,8 +53,9 @@ class Receiver:
         self._handle = handle
         self._view = view
         self.kind = kind
-        self.decoded_rid: str | None = None
-        """Of a simulcast, the layer that `track.frames()` decodes; None: the first that comes."""
+        self._decoded_rid: str | None = None
+        self._layer: str | None = None
+        self._layer_heard_at: Instant = 0.0
         self._playout_wanted = kind is MediaKind.AUDIO
         self._frames: dict[str | None, Broadcast[ReceivedFrame]] = {}
         self._packets: dict[str | None, Broadcast[RtpPacket]] = {}
@@ -76,7 +80,7 @@ class Receiver:
         if limit is None:
             limit = VIDEO_QUEUE if self.kind is MediaKind.VIDEO else AUDIO_QUEUE
         hub = self._frames.setdefault(rid, Broadcast())
-        subscription = hub.subscribe(limit, lambda hub, limit: frame_queue(hub, limit, self, rid))
+        subscription = hub.subscribe(limit, lambda hub, limit: frame_queue(hub, limit, self, lambda: rid))
         self._end_if_over(subscription)
         self._review()
         self._want_keyframe(rid)
@@ -113,6 +117,18 @@ class Receiver:
         if self.kind is MediaKind.VIDEO and self._hub.may_receive(self._view()):
             self._hub.core.request_keyframe(self._handle, self._hub.now(), rid=rid)
             self._hub.wake()
+
+    @property
+    def decoded_rid(self) -> str | None:
+        """Of a simulcast, the layer that `track.frames()` decodes; None: the first that comes, another when that one
+        falls silent. A change takes effect with the new layer's next key frame, which is asked for."""
+        return self._decoded_rid
+
+    @decoded_rid.setter
+    def decoded_rid(self, rid: str | None) -> None:
+        self._decoded_rid = rid
+        if self.track.consumers and rid is not None and rid != self._layer:
+            self._want_keyframe(rid)
 
     @property
     def playout(self) -> bool:
@@ -160,12 +176,12 @@ class Receiver:
 
     def _frames_to_decode(self, limit: int) -> Subscription[ReceivedFrame]:
         """What the decoder reads: of audio also the marks of what was lost; of video from a key frame on."""
-        if self.kind is MediaKind.AUDIO:
-            subscription = self._to_decode.subscribe(limit)
-        else:
-            hub = self._frames.setdefault(self.decoded_rid, Broadcast())
-            subscription = hub.subscribe(limit, lambda hub, limit: frame_queue(hub, limit, self, self.decoded_rid))
-            self._want_keyframe(self.decoded_rid)
+
+        def make(hub: Broadcast[ReceivedFrame], limit: int) -> Subscription[ReceivedFrame]:
+            return frame_queue(hub, limit, self, lambda: self._layer)
+
+        subscription = self._to_decode.subscribe(limit, make)
+        self._want_keyframe(self._decoded_rid or self._layer)
         self._end_if_over(subscription)
         self._review()
         return subscription
@@ -198,9 +214,9 @@ class Receiver:
     def _on_frames(self, rid: str | None, frames: list[ReceivedFrame]) -> None:
         if self._first_rid is None:
             self._first_rid = rid
+        for frame in self._of_the_layer(rid, frames):
+            self._to_decode.put(frame)
         if self.kind is MediaKind.AUDIO:
-            for frame in frames:
-                self._to_decode.put(frame)
             frames = [frame for frame in frames if not frame.lost]
         for key in (None,) if rid is None else (None, rid):
             hub = self._frames.get(key)
@@ -225,7 +241,25 @@ class Receiver:
 
     @property
     def _decoding_rid(self) -> str | None:
-        return self.decoded_rid if self.decoded_rid is not None else self._first_rid
+        return self._layer
+
+    def _of_the_layer(self, rid: str | None, frames: list[ReceivedFrame]) -> list[ReceivedFrame]:
+        """Those for the decoder. Another layer takes over with a key frame; until then the old one goes on."""
+        now = self._hub.now()
+        if rid == self._layer:
+            self._layer_heard_at = now
+            return frames
+        if self._decoded_rid is None:
+            wanted = self._layer is None or now - self._layer_heard_at > LAYER_SILENCE
+        else:
+            wanted = rid == self._decoded_rid
+        for number, frame in enumerate(frames):
+            if wanted and frame.keyframe:
+                self._layer, self._layer_heard_at = rid, now
+                return frames[number:]
+        if wanted and len(self._to_decode):
+            self._want_keyframe(rid)
+        return []
 
     def _codec(self) -> Codec | None:
         """What will probably come: the first codec that was negotiated."""

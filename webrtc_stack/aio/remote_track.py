@@ -8,6 +8,7 @@ be made, or fails again and again, ends the reading with its error, and the next
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NotSupportedError
@@ -133,8 +134,8 @@ class RemoteTrack(RawTrack[Any]):
 
 
 def frame_queue(
-    hub: Broadcast[ReceivedFrame], limit: int, receiver: Receiver, rid: str | None
+    hub: Broadcast[ReceivedFrame], limit: int, receiver: Receiver, rid: Callable[[], str | None]
 ) -> EncodedSubscription[ReceivedFrame]:
     """A queue for received frames: of video it begins with a key frame, and asks for one when it had to drop."""
     video = receiver.kind is MediaKind.VIDEO
-    return EncodedSubscription(hub, limit, video=video, on_loss=lambda: receiver.request_keyframe(rid))
+    return EncodedSubscription(hub, limit, video=video, on_loss=lambda: receiver.request_keyframe(rid()))
