@@ -152,7 +152,7 @@ def test_two_sides_with_media_agree_whatever_they_do(turns: list[_Turn], policy:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(_TURNS, st.sampled_from(list(BundlePolicy)), st.booleans())
 def test_two_sides_with_media_agree_at_length(turns: list[_Turn], policy: BundlePolicy, data: bool) -> None:
     run(turns, policy, data)

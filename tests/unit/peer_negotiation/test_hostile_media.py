@@ -154,7 +154,7 @@ def test_every_line_left_out_of_a_media_answer_is_applied_or_refused() -> None:
         check_description(state.local)
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [40, pytest.param(120, marks=pytest.mark.slow)])
 def test_offers_without_end_leave_the_state_at_its_size(count: int) -> None:
     texts = [
         MEDIA,
