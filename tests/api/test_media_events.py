@@ -135,6 +135,11 @@ def test_statistics_tell_of_both_ends_and_agree() -> None:
             assert {one.type for one in (await call.right.get_stats(remote)).values()} >= {"inbound-rtp", "codec"}
             with pytest.raises(rtc.InvalidAccessError):
                 await call.left.get_stats(remote)
+            await sender.replace_track(None)
+            await asyncio.sleep(0.1)
+            (paused,) = (await sender.get_stats()).of_type("outbound-rtp")
+            assert paused.frames_encoded == call.engine.encoders[0].counters.frames_encoded
+            assert paused.frame_width == 640, "what was sent before a pause does not vanish by it"
             reports = await take(call.left.stats(interval=0.5), 3)
             assert len({report.timestamp for report in reports}) == 3
 

@@ -5,12 +5,12 @@ Spec: W3C webrtc-stats sections 6.4, 6.5 (outbound, inbound), 6.8 (media-source)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..base import Instant
 from ..peer import MediaKind
 from ..peer import stats as w3c
-from .engine import summed
+from .engine import EncoderCounters, summed
 from .tracks import RawTrack
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ def overlays_of(hub: MediaHub) -> w3c.Overlays:
         if sender._sending is not None:
             for layer in sender._sending.layers:
                 outbound[handle, layer.encoding.rid] = _outbound(layer, sender.kind, hub.now())
+        else:
+            for rid, counters in sender.encoded.items():  # what was sent before a pause does not vanish by it
+                outbound[handle, rid] = w3c.OutboundOverlay(**_encoded(counters, sender.kind))
         inbound[handle, transceiver.receiver._decoding_rid] = _inbound(transceiver.receiver)
         sound = transceiver.receiver.track.sound
         if sound.samples:
@@ -65,25 +68,33 @@ def _source(sender: Sender) -> w3c.SourceOverlay | None:
 
 
 def _outbound(layer: Layer, kind: MediaKind, now: Instant) -> w3c.OutboundOverlay:
-    counters = layer.counters()
     if kind is MediaKind.AUDIO:
         return w3c.OutboundOverlay(
             encoder_implementation=layer.implementation or None, target_bitrate=layer.target_bitrate
         )
     return w3c.OutboundOverlay(
+        **_encoded(layer.counters(), kind),
         encoder_implementation=layer.implementation or None,
         target_bitrate=layer.target_bitrate,
-        total_encode_time=counters.total_encode_time,
-        frames_encoded=counters.frames_encoded,
-        key_frames_encoded=counters.key_frames_encoded,
-        frame_width=counters.frame_width or None,
-        frame_height=counters.frame_height or None,
-        qp_sum=counters.qp_sum,
         frames_per_second=layer.meter.frames_per_second(now),
         total_encoded_bytes_target=round(layer.bytes_target),
         scalability_mode="L1T1" if layer.implementation else None,
         power_efficient_encoder=_is_hardware(layer.implementation) if layer.implementation else None,
     )
+
+
+def _encoded(counters: EncoderCounters, kind: MediaKind) -> dict[str, Any]:
+    """The members that encoders count."""
+    if kind is MediaKind.AUDIO or not counters.frames_encoded:
+        return {}
+    return {
+        "total_encode_time": counters.total_encode_time,
+        "frames_encoded": counters.frames_encoded,
+        "key_frames_encoded": counters.key_frames_encoded,
+        "frame_width": counters.frame_width or None,
+        "frame_height": counters.frame_height or None,
+        "qp_sum": counters.qp_sum,
+    }
 
 
 def _is_hardware(implementation: str) -> bool:
