@@ -19,7 +19,15 @@ from webrtc_stack.peer.media import (
 from webrtc_stack.peer.negotiation.rtp_plan import RemoteSource
 from webrtc_stack.peer.parameters import TransceiverHandle
 from webrtc_stack.rtp import ExtensionMap, RtpPacket, Uri
-from webrtc_stack.rtp.rtcp import Bye, Pli, ReceiverReport, SourceDescription, parse_compound, serialize_compound
+from webrtc_stack.rtp.rtcp import (
+    Bye,
+    Pli,
+    ReceiverReport,
+    SenderReport,
+    SourceDescription,
+    parse_compound,
+    serialize_compound,
+)
 from webrtc_stack.sdp import Direction
 from webrtc_stack.srtp import SrtpContext
 
@@ -243,6 +251,32 @@ def test_nothing_is_asked_of_a_source_that_has_ended() -> None:
         peer.session.handle_timeout(peer.now)
         for data in peer.session.poll_transmits(peer.now):
             assert not any(isinstance(one, Pli) for one in parse_compound(peer.back.unprotect_rtcp(data)))
+
+
+def test_an_end_and_a_beginning_between_two_polls_are_no_news() -> None:
+    peer = Peer([audio(1)])
+    peer.send(peer.packet(1000, 111, opus_packet(1)))
+    bye = serialize_compound([ReceiverReport(ssrc=1000), SourceDescription.with_cname(1000, "x"), Bye(ssrcs=(1000,))])
+    peer.session.receive(peer.out.protect_rtcp(bye), peer.now)
+    events = peer.send(peer.packet(1000, 111, opus_packet(2)))
+    assert [type(event) for event in events] == [FramesReceived]
+    assert [facts.active for facts in peer.session.inbound()] == [True]
+
+
+def test_a_report_that_overtakes_its_source_is_of_use() -> None:
+    peer = Peer([audio(1)])
+    for ssrc in (1000, *range(50)):
+        report = SenderReport(ssrc=ssrc, ntp_timestamp=5 << 32, rtp_timestamp=96_000, packet_count=1, octet_count=1)
+        packet = peer.out.protect_rtcp(serialize_compound([report, SourceDescription.with_cname(ssrc, "x")]))
+        if ssrc < 1000:
+            peer.send(packet)
+        else:
+            last = packet
+    peer.send(last)
+    at = peer.now
+    (event,) = [one for one in peer.send(peer.packet(1000, 111, opus_packet(1))) if isinstance(one, FramesReceived)]
+    assert event.frames[0].capture_time == pytest.approx(at)
+    assert [facts.reports_sent for facts in peer.session.remote_outbound()] == [1]
 
 
 def test_a_key_frame_of_sound_is_not_handed_up() -> None:

@@ -85,6 +85,10 @@ def test_retransmissions_fit_too() -> None:
         (event,) = [event for event in right.poll_events() if isinstance(event, FramesReceived)]
         assert event.frames[0].data == frame.data
     assert 1199 <= largest <= 1200
+    (sent,), (received,) = left.outbound(), right.inbound()
+    assert sent.retransmitted_packets_sent == received.retransmitted_packets_received == received.packets_lost == 150
+    assert received.packets_received == sent.packets_sent - 150
+    assert received.frames_received == sent.frames_sent == 150
 
 
 def test_the_first_packets_say_whose_they_are_and_all_carry_the_transport_extensions() -> None:

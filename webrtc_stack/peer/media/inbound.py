@@ -213,6 +213,8 @@ class Inbound:
         received = self.received = streams.ReceivedStream(
             self.ssrc, streams.ReceiverConfig(clock_rate=payload.codec.codec.clock_rate)
         )
+        if self.last_report is not None and self.last_report_at is not None:
+            received.receive_sender_report(self.last_report, self.last_report_at)
         if section.nack:
             self.nack = streams.NackGenerator(self.config.nack)
             if self.rtt is not None:

@@ -9,12 +9,16 @@ draft-alvestrand-rmcat-remb-03; transport-wide feedback.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from ...base import Drops, Instant
 from ...errors import ParseError
 from ...rtp import rtcp, streams
 from .inbound import Inbound
 from .outbound import Outbound
+
+_MAX_EARLY: Final = 32
+"""Sender reports kept of sources from which nothing came yet."""
 
 
 @dataclass(slots=True)
@@ -44,7 +48,14 @@ class RtcpReader:
         self._repairs = repairs
         self._twcc = twcc
         self._drops = drops
+        self._early: dict[int, tuple[rtcp.SenderReport, Instant]] = {}
         self.packets_received = 0
+
+    def source_began(self, inbound: Inbound) -> None:
+        """A report may have overtaken the first packet of its source: its clocks are of use from the first frame on."""
+        early = self._early.pop(inbound.ssrc, None)
+        if early is not None:
+            inbound.receive_report(*early)
 
     def receive(self, data: bytes, now: Instant, told: Told) -> None:
         try:
@@ -61,6 +72,11 @@ class RtcpReader:
             inbound = self._sources.get(packet.ssrc)
             if inbound is not None:
                 inbound.receive_report(packet, now)
+            else:
+                self._early.pop(packet.ssrc, None)
+                self._early[packet.ssrc] = (packet, now)
+                if len(self._early) > _MAX_EARLY:
+                    del self._early[next(iter(self._early))]
             self._blocks(packet.reports, now, told)
         elif isinstance(packet, rtcp.ReceiverReport):
             self._blocks(packet.reports, now, told)

@@ -146,6 +146,7 @@ class MediaSession(MediaCommands):
 
     def _source_began(self, inbound: Inbound, now: Instant) -> None:
         inbound.active = True
+        self._reader.source_began(inbound)
         self._happenings.source_began(inbound)
         self._happenings.unmuted(inbound.section)
         if self.rtt is not None:
