@@ -11,12 +11,12 @@ import pytest
 
 from webrtc_stack import examples
 
-PAGES = sorted(path.stem for path in Path(examples.__file__).parent.glob("*.py") if path.stem != "__init__")
+PAGES = sorted(path.stem for path in Path(examples.__file__).parent.glob("*.py") if not path.stem.startswith("_"))
 
 
-def run_page(page: str) -> str:
+def run_page(page: str, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", f"webrtc_stack.examples.{page}"],
+        [sys.executable, "-W", "error", "-m", f"webrtc_stack.examples.{page}", *arguments],
         capture_output=True,
         text=True,
         timeout=30,
@@ -40,3 +40,14 @@ def test_the_table_of_the_readme_names_every_page() -> None:
 
 def test_the_simulated_call_is_the_same_every_time() -> None:
     assert run_page("simulated_call") == run_page("simulated_call")
+
+
+def test_the_voice_agent_is_interrupted_and_reads_keys_the_same_every_time() -> None:
+    first = run_page("voice_echo_agent")
+    assert "agent: is interrupted" in first and "agent: key 5" in first
+    assert first == run_page("voice_echo_agent")
+
+
+@pytest.mark.parametrize(("container", "codec"), [("mp4", "h264"), ("mkv", "vp8")])
+def test_the_recorder_asks_for_what_its_files_can_hold(container: str, codec: str) -> None:
+    assert f"call1.{container} holds {codec}, opus" in run_page("recorder", "--format", container)

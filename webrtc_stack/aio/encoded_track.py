@@ -88,7 +88,7 @@ class EncodedSubscription(Subscription[E]):
         self._started: set[str | None] = set()
 
     def accepts(self, item: E) -> bool:
-        """False for a picture that builds on one that this reader has not seen; it is counted."""
+        """False for a picture that builds on one that this reader has not seen; it is counted, and a key frame wanted."""
         if not self._video:
             return True
         rid: str | None = getattr(item, "rid", None)
@@ -96,6 +96,7 @@ class EncodedSubscription(Subscription[E]):
             self._started.add(rid)
         elif rid not in self._started:
             self.dropped += 1
+            self._on_loss()  # a reader can come between a key frame and the notice that anything comes at all
             return False
         return True
 
