@@ -69,27 +69,28 @@ DEFAULT_PAYLOAD_TYPES: Final[tuple[tuple[Codec, int], ...]] = (
 )
 """Every codec with the payload type that it gets if nothing is in the way; its retransmissions get the next one."""
 
+# Ids are few, and the first get them: what routes and what times come before what adorns.
 _AUDIO_EXTENSIONS: Final = (
+    HeaderExtension(uri=Uri.MID),
+    HeaderExtension(uri=Uri.TRANSPORT_CC),
     HeaderExtension(uri=Uri.AUDIO_LEVEL),
     HeaderExtension(uri=Uri.ABS_SEND_TIME),
-    HeaderExtension(uri=Uri.TRANSPORT_CC),
-    HeaderExtension(uri=Uri.MID),
     HeaderExtension(uri=Uri.ABS_CAPTURE_TIME),
 )
 _VIDEO_EXTENSIONS: Final = (
-    HeaderExtension(uri=Uri.TRANSMISSION_OFFSET),
-    HeaderExtension(uri=Uri.ABS_SEND_TIME),
-    HeaderExtension(uri=Uri.VIDEO_ORIENTATION),
-    HeaderExtension(uri=Uri.TRANSPORT_CC),
-    HeaderExtension(uri=Uri.PLAYOUT_DELAY),
-    HeaderExtension(uri=Uri.VIDEO_CONTENT_TYPE),
-    HeaderExtension(uri=Uri.VIDEO_TIMING),
-    HeaderExtension(uri=Uri.COLOR_SPACE),
     HeaderExtension(uri=Uri.MID),
+    HeaderExtension(uri=Uri.TRANSPORT_CC),
     HeaderExtension(uri=Uri.RID),
     HeaderExtension(uri=Uri.REPAIRED_RID),
-    HeaderExtension(uri=Uri.ABS_CAPTURE_TIME),
+    HeaderExtension(uri=Uri.ABS_SEND_TIME),
+    HeaderExtension(uri=Uri.VIDEO_ORIENTATION),
     HeaderExtension(uri=Uri.DEPENDENCY_DESCRIPTOR),
+    HeaderExtension(uri=Uri.PLAYOUT_DELAY),
+    HeaderExtension(uri=Uri.ABS_CAPTURE_TIME),
+    HeaderExtension(uri=Uri.TRANSMISSION_OFFSET),
+    HeaderExtension(uri=Uri.COLOR_SPACE),
+    HeaderExtension(uri=Uri.VIDEO_CONTENT_TYPE),
+    HeaderExtension(uri=Uri.VIDEO_TIMING),
 )
 
 
