@@ -88,7 +88,7 @@ class EncodedSubscription(Subscription[E]):
         self._started: set[str | None] = set()
 
     def accepts(self, item: E) -> bool:
-        """False for a picture that builds on one that this reader has not seen; it is counted, and a key frame wanted."""
+        """False for a picture that builds on one that this reader has not seen; it is counted, a key frame wanted."""
         if not self._video:
             return True
         rid: str | None = getattr(item, "rid", None)

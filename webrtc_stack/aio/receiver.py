@@ -177,11 +177,14 @@ class Receiver:
     def _frames_to_decode(self, limit: int) -> Subscription[ReceivedFrame]:
         """What the decoder reads: of audio also the marks of what was lost; of video from a key frame on."""
 
+        if self._decoded_rid is not None:
+            self._layer = self._decoded_rid
+
         def make(hub: Broadcast[ReceivedFrame], limit: int) -> Subscription[ReceivedFrame]:
             return frame_queue(hub, limit, self, lambda: self._layer)
 
         subscription = self._to_decode.subscribe(limit, make)
-        self._want_keyframe(self._decoded_rid or self._layer)
+        self._want_keyframe(self._layer)
         self._end_if_over(subscription)
         self._review()
         return subscription
