@@ -1,0 +1,229 @@
+"""The skeleton of a voice agent: hears a caller, knows when it has finished speaking, answers, and can be interrupted.
+
+    python -m webrtc_stack.examples.voice_echo_agent --port 8080    open http://localhost:8080 and talk to it
+    python -m webrtc_stack.examples.voice_echo_agent                a call on a virtual network, tested by seed
+
+Sound is PCM both ways: 16-bit mono at 16 kHz, as speech models like it, in pieces of 20 ms. Put your own thoughts into
+`Agent.think`: this one says again what it heard, so an echo comes back. Whoever speaks while it speaks interrupts it
+(barge-in). Telephone keys are read out as their tones.
+
+In the trial nothing but the network is made up: the same agent, real Opus, 2 % loss, and virtual time, so that ten
+seconds of talk take one and come out the same every time. Needs aiohttp and PyAV
+(`pip install 'webrtc-stack[demo,media]'`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import array
+import asyncio
+import itertools
+import math
+from collections.abc import AsyncIterator
+from fractions import Fraction
+
+import av
+from aiohttp import web
+
+import webrtc_stack as rtc
+from webrtc_stack import devices, sim
+from webrtc_stack.examples import _signalling as signalling
+
+RATE = 16_000
+FRAME = RATE // 50
+"""Samples in 20 ms."""
+LOUD = 700
+"""The mean amplitude from which sound counts as speech, of 32,767; real agents ask a voice activity detector."""
+PAUSE = 25
+"""Quiet frames after which the caller has finished: half a second."""
+ROWS, COLUMNS = {697: "123A", 770: "456B", 852: "789C", 941: "*0#D"}, (1209, 1336, 1477, 1633)
+KEYS = {key: (low, high) for low, row in ROWS.items() for key, high in zip(row, COLUMNS, strict=True)}
+"""The two tones of each telephone key."""
+
+
+async def hear(track: rtc.RemoteTrack) -> AsyncIterator[bytes]:
+    """The PCM of a remote track as it is due; what was lost on the way is concealed."""
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE, frame_size=FRAME)
+    async for frame in track.frames():
+        for piece in resampler.resample(frame):
+            yield bytes(memoryview(piece.planes[0])[: 2 * FRAME])
+
+
+class Mouth:
+    """A track that says PCM, 20 ms at a time, and is silent otherwise."""
+
+    def __init__(self) -> None:
+        self.track = rtc.AudioTrack(label="voice")
+        self._unsaid = bytearray()
+
+    @property
+    def speaking(self) -> bool:
+        return bool(self._unsaid)
+
+    def say(self, pcm: bytes) -> None:
+        self._unsaid += pcm
+
+    def hush(self) -> None:
+        self._unsaid.clear()
+
+    async def run(self) -> None:
+        """Until the track is stopped."""
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        for number in itertools.count():
+            if self.track.ended:
+                return
+            pcm = bytes(self._unsaid[: 2 * FRAME])
+            del self._unsaid[: 2 * FRAME]
+            frame = av.AudioFrame(format="s16", layout="mono", samples=FRAME)
+            frame.planes[0].update(pcm.ljust(2 * FRAME, b"\0"))
+            frame.sample_rate, frame.pts, frame.time_base = RATE, number * FRAME, Fraction(1, RATE)
+            self.track.write(frame)
+            await asyncio.sleep(start + (number + 1) * 0.02 - loop.time())
+
+
+class Agent:
+    """One conversation."""
+
+    def __init__(self, pc: rtc.PeerConnection) -> None:
+        self._pc = pc
+        self._mouth = Mouth()
+        self._answering: asyncio.Task[None] | None = None
+        pc.add_track(self._mouth.track, "agent")
+
+    async def think(self, heard: bytes) -> bytes:
+        """The answer to what was said; takes its time, and is cancelled by an interruption. Here: the same again."""
+        print(f"agent: heard {len(heard) / 2 / RATE:.1f} s")
+        return heard
+
+    async def converse(self) -> None:
+        """Until the caller has left."""
+        receiver = next(one for one in self._pc.receivers if one.kind == "audio")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._mouth.run())
+            group.create_task(self._listen(receiver.track, group))
+            group.create_task(self._read_keys(receiver))
+            await signalling.over(self._pc)
+            self._mouth.track.stop()
+
+    async def _answer(self, heard: bytes) -> None:
+        self._mouth.say(await self.think(heard))
+
+    def _interrupt(self) -> None:
+        if self._mouth.speaking or (self._answering is not None and not self._answering.done()):
+            print("agent: is interrupted")
+            self._mouth.hush()
+            if self._answering is not None:
+                self._answering.cancel()
+
+    async def _listen(self, track: rtc.RemoteTrack, group: asyncio.TaskGroup) -> None:
+        heard, quiet = bytearray(), 0
+        async for pcm in hear(track):
+            if sum(map(abs, array.array("h", pcm))) > LOUD * FRAME:
+                if not heard:
+                    self._interrupt()
+                heard += pcm
+                quiet = 0
+            elif heard:
+                heard += pcm
+                quiet += 1
+                if quiet == PAUSE:
+                    self._answering = group.create_task(self._answer(bytes(heard[: -2 * FRAME * PAUSE])))
+                    heard.clear()
+
+    async def _read_keys(self, receiver: rtc.Receiver) -> None:
+        async for tone in receiver.dtmf():
+            print(f"agent: key {tone.digit}")
+            self._mouth.say(beep(0.4, *KEYS[tone.digit]))
+
+
+def beep(seconds: float, *frequencies: float) -> bytes:
+    """PCM of some sines together."""
+    turns = [2 * math.pi * frequency / RATE for frequency in frequencies]
+    volume = 12_000 / len(turns)
+    count = round(seconds * RATE)
+    return array.array("h", [int(sum(volume * math.sin(t * n) for t in turns)) for n in range(count)]).tobytes()
+
+
+class Caller:
+    """The other side of the trial: whistles, and knows what it hears."""
+
+    def __init__(self, pc: rtc.PeerConnection) -> None:
+        self._pc = pc
+        self.mouth = Mouth()
+        self.sender = pc.add_track(self.mouth.track)
+
+    async def expect(self, *frequencies: float) -> None:
+        """Listens until one of the frequencies is what there is to hear."""
+        recent = b""
+        async for pcm in hear(self._pc.receivers[0].track):
+            recent = (recent + pcm)[-10 * 2 * FRAME :]
+            loudest = devices.dominant_frequency([sample / 32768 for sample in array.array("h", recent)], RATE)
+            if any(abs(loudest - frequency) < 5 for frequency in frequencies):
+                print(f"caller: hears {loudest:.0f} Hz, {asyncio.get_running_loop().time():.2f} s into the call")
+                return
+
+    async def talk(self) -> None:
+        """Whistles, whistles into the answer, and presses a key."""
+        self.mouth.say(beep(1.0, 440))
+        await self.expect(440)
+        self.mouth.say(beep(0.4, 880))
+        await self.expect(880)
+        assert self.sender.dtmf is not None
+        await self.sender.dtmf.insert("5")
+        await self.expect(*KEYS["5"])
+        self.mouth.track.stop()
+
+
+async def tell(source: rtc.PeerConnection, target: rtc.PeerConnection) -> None:
+    """Signalling of the trial: one description, with all candidates in it."""
+    await source.set_local_description()
+    await source.wait_gathering_complete()
+    assert source.local_description is not None
+    await target.set_remote_description(source.local_description)
+
+
+async def trial(net: sim.Network) -> None:
+    here, there = net.host("10.0.0.1", name="caller"), net.host("10.0.0.2", name="agent")
+    net.link(here, there, latency=0.03, jitter=0.005, loss=0.02)
+    async with rtc.Client(runtime=here) as left, rtc.Client(runtime=there) as right:
+        calling, called = left.create_peer_connection(), right.create_peer_connection()
+        caller = Caller(calling)
+        await tell(calling, called)
+        agent = Agent(called)
+        await tell(called, calling)
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+            group.create_task(agent.converse())
+            await calling.connection_state.wait_for("connected")
+            group.create_task(caller.mouth.run())
+            await caller.talk()
+            await calling.close()
+
+
+async def serve(options: argparse.Namespace) -> None:
+    conversations: set[asyncio.Task[None]] = set()
+
+    async def offer(request: web.Request) -> web.Response:
+        pc = await signalling.take_offer(request, client)
+        task = asyncio.create_task(Agent(pc).converse())
+        conversations.add(task)
+        task.add_done_callback(conversations.discard)
+        return await signalling.answer(pc)
+
+    async with rtc.Client(rtc.ClientConfig(include_loopback=True)) as client:
+        page = signalling.page("Voice agent", send=("audio",))
+        async with signalling.serving({"/": page}, {"/offer": offer}, host=options.host, port=options.port) as url:
+            print(f"open {url} and say something")
+            await asyncio.Event().wait()
+
+
+def main() -> None:
+    options = signalling.arguments(__doc__).parse_args()
+    if options.port:
+        signalling.run(serve(options))
+    else:
+        sim.run(trial, seed=1)
+
+
+if __name__ == "__main__":
+    main()
