@@ -11,7 +11,9 @@ from typing import Any
 
 import webrtc_stack as rtc
 from webrtc_stack import sim
+from webrtc_stack.cli.demo.call import LINES
 from webrtc_stack.cli.demo.files import SharedFile, generated
+from webrtc_stack.cli.demo.studio import Studio
 from webrtc_stack.cli.demo.visitor import Demo, Visitor
 
 
@@ -26,6 +28,7 @@ class Page:
         self.session = 0
         self.pc: rtc.PeerConnection = client.create_peer_connection()
         self.channels: dict[str, rtc.DataChannel] = {}
+        self.lines: dict[str, rtc.Transceiver] = {}
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._tasks = [asyncio.create_task(self._signal())]
 
@@ -68,17 +71,30 @@ class Page:
         async for channel in self.pc.data_channels():
             self.channels[channel.label] = channel
 
-    async def connect(self, *, python_offers: bool = False) -> None:
-        """Begins a session and waits until the chat is open."""
+    async def offer(self) -> None:
+        """Negotiates anew."""
+        await self._describe()
+        await self.pc.signaling_state.wait_for("stable", timeout=10)
+
+    async def ask(self, **wishes: Any) -> None:
+        """What the controls of the page send."""
+        await self.tell("call", call=wishes)
+
+    async def connect(
+        self, *, python_offers: bool = False, lines: dict[str, str] | None = None, call: Any = None
+    ) -> None:
+        """Begins a session and waits until the chat is open. `lines`: the directions of the four, if there are any."""
         self.session += 1
         if self.session > 1:
             self.pc = self.client.create_peer_connection()
             self.channels.clear()
         self._tasks.append(asyncio.create_task(self._accept()))
-        await self.tell("start", offerer="python" if python_offers else "browser")
+        await self.tell("start", offerer="python" if python_offers else "browser", call=call)
         if not python_offers:
             self.channels["chat"] = self.pc.create_data_channel("chat")
             self.channels["ping"] = self.pc.create_data_channel("ping", ordered=False, max_retransmits=0)
+            for name, direction in (lines or {}).items():
+                self.lines[name] = self.pc.add_transceiver(LINES[name], direction=direction)
             await self._describe()
         async with asyncio.timeout(20):
             while "chat" not in self.channels or "ping" not in self.channels:
@@ -111,7 +127,12 @@ class Page:
 
 @asynccontextmanager
 async def demo_with_page(
-    net: sim.Network, folder: Path, *, shared: list[SharedFile] | None = None, max_file_bytes: int = 1 << 20
+    net: sim.Network,
+    folder: Path,
+    *,
+    shared: list[SharedFile] | None = None,
+    max_file_bytes: int = 1 << 20,
+    studio: Studio | None = None,
 ) -> AsyncIterator[tuple[Demo, Page]]:
     """A demo on one host and a page on another, not connected yet."""
     net.default_link = sim.LinkConfig(latency=0.005)
@@ -120,7 +141,7 @@ async def demo_with_page(
         rtc.Client(runtime=net.host("10.0.0.2")) as browser,
     ):
         files = [generated(1)] if shared is None else shared
-        demo = Demo(python, downloads=folder, shared=files, max_file_bytes=max_file_bytes)
+        demo = Demo(python, downloads=folder, shared=files, max_file_bytes=max_file_bytes, studio=studio)
         page = Page(demo, browser)
         await page.visitor.greet()
         yield demo, page

@@ -126,7 +126,7 @@ def test_words_for_numbers() -> None:
 
 
 def test_the_page_loads_nothing_from_elsewhere() -> None:
-    for name in ("index.html", "demo.css", "demo.js", "graph.js", "sha256.js"):
+    for name in sorted(one.name for one in STATIC.iterdir()):
         text = (STATIC / name).read_text()
         found = [url for url in re.findall(r"https?://[^\s\"'`)]+", text) if "www.w3.org/2000/svg" not in url]
         assert not found or all(url.startswith("http://$") for url in found), (name, found)
@@ -134,10 +134,22 @@ def test_the_page_loads_nothing_from_elsewhere() -> None:
 
 
 def test_every_element_that_the_script_names_exists() -> None:
-    html, script = (STATIC / "index.html").read_text(), (STATIC / "demo.js").read_text()
+    html = (STATIC / "index.html").read_text()
+    script = "".join((STATIC / name).read_text() for name in ("demo.js", "call.js"))
     named = set(re.findall(r'\$\("([a-z-]+)"\)', script)) | set(re.findall(r'facts\("([a-z-]+)"', script))
     assert named
     assert not named - set(re.findall(r'\bid="([a-z-]+)"', html))
+
+
+def test_every_script_is_served_and_every_import_is_of_one() -> None:
+    pytest.importorskip("aiohttp", reason="the web server is part of the extra demo")
+    from webrtc_stack.cli.demo.server import _FILES
+
+    served = {name for name, _ in _FILES.values()}
+    assert served == {one.name for one in STATIC.iterdir()} | {"counter.js"}
+    for name in served - {"counter.js"}:
+        for imported in re.findall(r'(?:from|import) "/([a-z0-9.]+)"', (STATIC / name).read_text()):
+            assert imported in served, (name, imported)
 
 
 # --- the web server ---------------------------------------------------------------------------------------------------
@@ -175,7 +187,8 @@ def test_the_screen_shows_pairs_dtls_sctp_and_transfers(tmp_path: Path) -> None:
             with console.capture() as empty:
                 console.print(screen)
             assert "Nobody is here yet" in empty.get()
-            await page.connect()
+            await page.connect(lines={"camera": "sendrecv"})
+            await page.ask(loss=5)
             transfer = files.Transfer("cat\x1b.jpg", 1000, outgoing=False, moved=250)
             assert page.visitor.link is not None
             page.visitor.link.transfers.append(transfer)
@@ -186,7 +199,17 @@ def test_the_screen_shows_pairs_dtls_sctp_and_transfers(tmp_path: Path) -> None:
             return captured.get()
 
     text = sim.run(main)
-    for wanted in ("connected", "10.0.0.1:", "10.0.0.2:", "succeeded", "TLS_ECDHE_ECDSA", "established", "250 B of"):
+    for wanted in (
+        "connected",
+        "10.0.0.1:",
+        "10.0.0.2:",
+        "succeeded",
+        "TLS_ECDHE_ECDSA",
+        "established",
+        "250 B of",
+        "camera",
+        "loses 5% on purpose",
+    ):
         assert wanted in text, wanted
     assert "chat #" in text
     assert "half a line" in text

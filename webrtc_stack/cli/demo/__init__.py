@@ -6,13 +6,16 @@ The parts:
 |---|---|
 | `server` | the page and its signalling socket (aiohttp); who may connect |
 | `visitor` | one tab of a browser: a peer connection and what its channels do |
+| `call` | its media: camera echoed, picture, voice, music; what the page may change |
+| `studio` | what Python shows and plays; the only part that needs codecs (PyAV) |
+| `lossy` | a network that loses RTP on purpose |
 | `chat` | what Python answers |
 | `files` | the file protocol, safe names, limits |
 | `speed` | the throughput test |
 | `panel` | a snapshot of a connection as JSON for the page and as rows for the terminal |
 | `terminal`, `keyboard` | the live terminal |
 | `taps` | the files behind `--trace`, `--pcap`, `--keylog` |
-| `self_test` | two peers in this process, without browser or page |
+| `self_test`, `self_test_media` | two peers in this process, without browser or page |
 | `static/` | the page: no frameworks, nothing loaded from elsewhere |
 """
 
@@ -34,8 +37,9 @@ _EPILOG = """examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Serves a page on this machine. A browser that opens it connects to this process by WebRTC data channels:\n"
-        "chat, files both ways, round-trip and throughput graphs, and a look inside the connection."
+        "Serves a page on this machine. A browser that opens it connects to this process by WebRTC: its camera comes\n"
+        "back, a picture and sound are made in Python, chat and files go both ways; statistics of both ends, packet\n"
+        "loss on purpose, and a look inside the connection."
     )
     parser.epilog = _EPILOG
     parser.add_argument("--port", type=port_number, default=8080, help="TCP port of the page (default 8080; 0: any)")

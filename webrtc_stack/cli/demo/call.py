@@ -55,7 +55,14 @@ class Call:
     """The media of one connection. Its tasks are run by whoever made it, through `spawn`."""
 
     def __init__(
-        self, pc: PeerConnection, studio: Studio | None, loss: LossyRuntime, *, spawn: Spawn, say: Callable[[str], None]
+        self,
+        pc: PeerConnection,
+        studio: Studio | None,
+        loss: LossyRuntime,
+        *,
+        spawn: Spawn,
+        say: Callable[[str], None],
+        negotiate: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         self.pc = pc
         self.studio = studio
@@ -69,6 +76,8 @@ class Call:
         self.parrot: Parrot | None = None
         self._spawn = spawn
         self._say = say
+        self._negotiate = negotiate
+        """Makes an offer: new preferences ask for none by themselves."""
 
     # --- lines ------------------------------------------------------------------------------------------------------
 
@@ -163,8 +172,9 @@ class Call:
         codec, loss, music, talk = asked.get("codec"), asked.get("loss"), asked.get("music"), asked.get("talk")
         if codec in VIDEO_CODECS and codec != wishes.codec:
             wishes.codec = codec
-            if self.offers:
+            if self.offers and self.lines:
                 self._prefer()
+                self._spawn(self._negotiate())
         if isinstance(loss, int | float) and 0 <= loss <= MAX_LOSS_PERCENT:
             self.loss.share = loss / 100
         if isinstance(music, str) and self.music is not None:

@@ -16,14 +16,17 @@ from typing import Final
 from ...aio import Client, ClientConfig, DataChannel, PeerConnection
 from ...errors import WebRTCError
 from ...peer import PeerSnapshot
+from ..failures import has
 from ..wording import duration, print_table, rate, size
 from . import panel
+from .self_test_media import MediaFailed, MediaFindings, call
 from .taps import Taps
 
 CEILING_SECONDS: Final = 30.0
 FILE_BYTES: Final = 1024 * 1024
 CHUNK_BYTES: Final = 64 * 1024
 PINGS: Final = 50
+NO_CODECS: Final = "not tried: there are no codecs here; pip install 'webrtc-stack[demo]' brings them"
 
 
 class SelfTestFailed(Exception):
@@ -40,6 +43,8 @@ class Findings:
     sha256: str = ""
     step: str = "starting"
     snapshot: PeerSnapshot | None = None
+    media: MediaFindings | None = None
+    """None where there are no codecs to make a call with."""
 
     def rows(self) -> list[tuple[str, str]]:
         """The summary, line by line."""
@@ -61,6 +66,7 @@ class Findings:
             ),
             ("SHA-256", f"{self.sha256[:32]}…, equal on both ends"),
             ("Messages", "text, empty text, binary, empty binary and 128 KiB arrived as they were sent"),
+            *([("Call", NO_CODECS)] if self.media is None else self.media.rows()),
         ]
 
 
@@ -77,16 +83,24 @@ def run_self_test(options: argparse.Namespace) -> int:
         )
         try:
             asyncio.run(_bounded(config, findings))
-        except (SelfTestFailed, WebRTCError, OSError) as error:
+        except (SelfTestFailed, MediaFailed, WebRTCError, OSError) as error:
             print(f"The self-test failed while {findings.step}: {str(error) or type(error).__name__}", file=sys.stderr)
             return 1
         except ExceptionGroup as group:
-            words = "; ".join(str(error) or type(error).__name__ for error in group.exceptions)
+            words = "; ".join(str(error) or type(error).__name__ for error in leaves(group))
             print(f"The self-test failed while {findings.step}: {words}", file=sys.stderr)
             return 1
     print_table("Two peers in this process, over the loopback interface", ("", ""), findings.rows())
     print("Everything works.")
     return 0
+
+
+def leaves(group: ExceptionGroup[Exception]) -> list[Exception]:
+    """What really went wrong, at any depth of groups."""
+    found: list[Exception] = []
+    for error in group.exceptions:
+        found += leaves(error) if isinstance(error, ExceptionGroup) else [error]
+    return found
 
 
 async def _bounded(config: ClientConfig, findings: Findings) -> None:
@@ -119,6 +133,10 @@ async def self_test(config: ClientConfig, findings: Findings) -> None:
         await _ping(pings, findings)
         await _file(left, findings)
         findings.snapshot = left.snapshot()
+        if has("av"):
+            findings.step = "making a call"
+            findings.media = MediaFindings()
+            await call(left, right, findings.media)
         findings.step = "closing"
         answering.cancel()
         for task in trickling:

@@ -13,9 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ...peer import PeerSnapshot
+from ...sdp import Direction
 from .. import wording
 from . import files, panel
 from .keyboard import LineEditor
+from .studio import SILENCE_DB
 from .visitor import Demo, Link, Visitor
 
 _STATE_STYLES: Final = {
@@ -46,7 +48,7 @@ class Screen:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield self._head()
         visitors = [visitor for visitor in self._demo.visitors.values() if visitor.link is not None]
-        shown = visitors[-max(1, (options.max_height - 14) // 13) :]
+        shown = visitors[-max(1, (options.max_height - 14) // 14) :]
         if not visitors:
             yield Panel(Text("Nobody is here yet. Open the address above in a browser."), border_style="dim")
         if len(shown) < len(visitors):
@@ -129,9 +131,30 @@ def _facts(snapshot: PeerSnapshot, link: Link) -> Table:
             (f"  {wording.size(counters.bytes_sent)} out, {wording.size(counters.bytes_received)} in", "dim"),
         ),
     )
+    table.add_row("Call", _call(link))
     names = ", ".join(f"{channel.label} #{channel.id}" for channel in snapshot.channels if channel.state == "open")
     table.add_row("Channels", names or "none open")
     return table
+
+
+def _call(link: Link) -> str:
+    """The lines that carry something, and what is seen and heard of them."""
+    call = link.call
+    flowing = [name for name, line in call.lines.items() if line.current_direction not in (None, Direction.INACTIVE)]
+    words = [", ".join(flowing) or "nothing flows"]
+    if call.picture is not None:
+        words.append(f"frame {call.picture.frames_written:,} drawn")
+    if link.report is not None:
+        streams = link.report.of_type("inbound-rtp")
+        frames, lost = (sum(getattr(one, name) or 0 for one in streams) for name in ("frames_received", "packets_lost"))
+        words.append(f"{frames:,} frames in, {lost:,} packets lost")
+    if call.parrot is not None and call.parrot.level > SILENCE_DB:
+        words.append(f"hears {call.parrot.level:.0f} dB")
+    if call.music is not None and call.music.playing != "off":
+        words.append(f"plays a {call.music.playing}")
+    if call.loss.share:
+        words.append(f"loses {call.loss.share:.0%} on purpose")
+    return "   ".join(words)
 
 
 def _pairs(snapshot: PeerSnapshot) -> Table:

@@ -182,7 +182,9 @@ class Link:
         self._candidates_taken = 0
         self.report: StatsReport | None = None
         """The newest statistics, for the terminal."""
-        self.call = Call(self.pc, self.demo.studio, self.loss, spawn=self._spawn, say=self._say)
+        self.call = Call(
+            self.pc, self.demo.studio, self.loss, spawn=self._spawn, say=self._say, negotiate=self._offer_again
+        )
 
     def _say(self, text: str) -> None:
         self.demo.say(self.visitor.name, text)
@@ -239,8 +241,16 @@ class Link:
     async def _negotiate(self) -> None:
         async for _ in self.pc.negotiation_needed():
             if self.pc.signaling_state.value == "stable":  # else it comes again when it is
-                await self.pc.set_local_description()
-                await self._send_description()
+                await self._send_offer()
+
+    async def _offer_again(self) -> None:
+        """Negotiates although nothing but preferences has changed."""
+        await self.pc.signaling_state.wait_for("stable")
+        await self._send_offer()
+
+    async def _send_offer(self) -> None:
+        await self.pc.set_local_description()
+        await self._send_description()
 
     async def described(self, description: SessionDescription) -> None:
         """The page's offer or answer. Where offers meet, the page's takes ours back."""

@@ -46,10 +46,12 @@ export function introduce(codecs) {
 }
 
 export class Call {
-  constructor(pc, pythonOffers, tell) {
+  /** `tell` asks something of Python; `negotiate` makes an offer now. */
+  constructor(pc, pythonOffers, tell, negotiate) {
     this.pc = pc;
     this.pythonOffers = pythonOffers;
     this.tell = tell;
+    this.negotiate = negotiate;
     this.lines = {};
     this.mids = {};
     this.endings = [];
@@ -128,8 +130,10 @@ export class Call {
     this.feed();
     if (this.pythonOffers) this.tell(changes);
     else if (this.lines.music) {
-      if ("codec" in changes) this.prefer();
       this.apply();
+      if (!("codec" in changes)) return;
+      this.prefer();
+      this.negotiate();  // preferences ask for no negotiation by themselves
     }
   }
 

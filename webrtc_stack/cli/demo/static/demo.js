@@ -138,8 +138,8 @@ class Link {
       tell({ kind: "candidate", session: this.session, candidate: candidate ? candidate.toJSON() : null });
     pc.onconnectionstatechange = () => this.stateChanged();
     pc.ondatachannel = ({ channel }) => this.adopt(channel);
-    pc.onnegotiationneeded = () => this.negotiate().catch(problem);
-    this.call = new Call(pc, pythonOffers, asked => tell({ kind: "call", session: number, call: asked }));
+    const negotiate = pc.onnegotiationneeded = () => this.negotiate().catch(problem);
+    this.call = new Call(pc, pythonOffers, asked => tell({ kind: "call", session: number, call: asked }), negotiate);
   }
 
   begin() {
