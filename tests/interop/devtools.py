@@ -22,7 +22,33 @@ FLAG: Final = "--remote-debugging-port=0"
 """The browser must have been started with this."""
 
 
-class Tab:
+class Driven:
+    """A page that a test drives: what can be said by `eval` alone."""
+
+    async def eval(self, expression: str) -> Any:
+        """The value of an expression in the page; promises are awaited. Errors: `RemoteError`."""
+        raise NotImplementedError
+
+    async def until(self, expression: str) -> Any:
+        """Waits until an expression is true, and returns its value."""
+        value = None
+        try:
+            async with asyncio.timeout(CEILING):
+                while not value:
+                    with suppress(RemoteError):  # the document may be about to load
+                        value = await self.eval(expression)
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            page = await self.eval("document.body?.innerText")
+            raise AssertionError(f"never true: {expression}\nthe page says:\n{page}") from None
+        return value
+
+    async def click(self, selector: str) -> None:
+        await self.until(f"document.querySelector({json.dumps(selector)})?.disabled === false")
+        await self.eval(f"document.querySelector({json.dumps(selector)}).click()")
+
+
+class Tab(Driven):
     """One more tab, an async context manager that closes it."""
 
     def __init__(self, browser: BrowserPage, url: str) -> None:
@@ -70,29 +96,12 @@ class Tab:
         return result
 
     async def eval(self, expression: str) -> Any:
-        """The value of an expression in the page; promises are awaited."""
-        result = await self.command("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        result = await self.command(
+            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True, userGesture=True
+        )
         if "exceptionDetails" in result:
             raise RemoteError(str(result["exceptionDetails"].get("exception", result["exceptionDetails"]))[:500])
         return result["result"].get("value")
-
-    async def until(self, expression: str) -> Any:
-        """Waits until an expression is true, and returns its value."""
-        value = None
-        try:
-            async with asyncio.timeout(CEILING):
-                while not value:
-                    with suppress(RemoteError):  # the document may be about to load
-                        value = await self.eval(expression)
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            page = await self.eval("document.body?.innerText")
-            raise AssertionError(f"never true: {expression}\nthe page says:\n{page}") from None
-        return value
-
-    async def click(self, selector: str) -> None:
-        await self.until(f"document.querySelector({json.dumps(selector)})?.disabled === false")
-        await self.eval(f"document.querySelector({json.dumps(selector)}).click()")
 
     async def choose_files(self, selector: str, paths: list[Path]) -> None:
         """As if somebody had picked files in the dialog of an input."""

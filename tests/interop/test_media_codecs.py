@@ -63,7 +63,9 @@ async def test_the_codec_matrix_says_what_peers_lack(remote: Remote, remote_name
 
 @pytest.mark.parametrize("side", ["left", "right"], ids=["ours", "theirs"])
 async def test_the_codec_is_changed_in_mid_call(remote: Remote, side: Side) -> None:
-    after = "video/H264" if remote.name == "aiortc" else "video/VP9"
+    if remote.name == "aiortc":
+        pytest.skip("aiortc keeps to the codec that it began with, whatever is negotiated later")
+    after = "video/VP9"
     async with with_ours(remote, name=f"codec changed by {side}") as call:
         video = await call.add("video", codecs=["video/VP8", after])
         audio = await call.add("audio")
@@ -72,6 +74,5 @@ async def test_the_codec_is_changed_in_mid_call(remote: Remote, side: Side) -> N
         await video.ends[side].set_codecs([after])
         await call.negotiate(side)
         await asyncio.gather(video.flows(8), audio.flows())
-        if remote.name != "aiortc":
-            assert after in await codecs_in_use(call, "left", "video")
-            assert await codecs_in_use(call, "right", "video") == {after}
+        assert after in await codecs_in_use(call, "left", "video")
+        assert await codecs_in_use(call, "right", "video") == {after}

@@ -37,8 +37,8 @@ async def test_both_ends_count_the_same(remote: Remote, by: Side) -> None:
         pytest.skip("aiortc's statistics have neither the members nor the meaning")
     async with with_ours(remote, name="statistics") as call:
         audio, video = await call.add("audio", by=by), await call.add("video", by=by)
-        await call.connect(by)
         call.ours.network.delay = DELAY
+        await call.connect(by)
         await call.flow(20)
         measured: dict[Side, dict[str, float]] = {"left": {}, "right": {}}
         async with asyncio.timeout(CEILING):  # reports are some seconds apart
