@@ -1,0 +1,335 @@
+"""The TURN and STUN server: many clients over paths, each with at most one allocation.
+
+Relays are wishes: `OpenRelay(id, family, port)` asks the driver for a socket, `relay_opened` brings it; from then on
+what arrives at that socket comes in by `receive_many` like everything else, on paths of its own.
+
+Spec: RFC 8656 sections 5, 7.2, 8.2, 10.2, 11.2, 11.3, 12.2, 12.6, 12.7; RFC 8489 sections 9.2.4 and 12. Left out:
+EVEN-PORT with reservation (508) and RESERVATION-TOKEN (508), DONT-FRAGMENT (420: the driver's sockets do not set it),
+ICMP indications, RFC 6062 (442), RFC 5780, RFC 8016, redirecting clients elsewhere.
+
+Invariants: nothing is relayed for an allocation without a permission that its own user installed, nor to a host that
+the policy refuses, at any time; whoever has proven nothing gets few and short answers; each table has a limit.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from typing import Final
+
+from ..base import (
+    NEVER,
+    Address,
+    Datagram,
+    Instant,
+    PathId,
+    PathTable,
+    Transmit,
+)
+from ..errors import ParseError
+from ..stun import (
+    Attribute,
+    AttributeType,
+    ErrorCode,
+    Message,
+    MessageClass,
+    Method,
+    answer_binding,
+    is_stun,
+    new_transaction_id,
+)
+from .allocation import Allocation, Relay
+from .authentication import Unproven
+from .channel_data import wrap_many
+from .methods import answer_channel_bind, answer_create_permission
+from .server_allocations import ServerAllocations
+from .server_events import (
+    CloseClient,
+    EndReason,
+    ServerClosed,
+)
+
+_METHODS: Final = frozenset({Method.ALLOCATE, Method.REFRESH, Method.CREATE_PERMISSION, Method.CHANNEL_BIND})
+_MAX_TRACED: Final = 256
+_MAX_DATAGRAM: Final = 65_507
+
+
+class TurnServer(ServerAllocations):
+    """A server. In `Datagram`, out `Transmit`; streams are announced by `stream_opened` and come framed."""
+
+    __slots__ = ()
+
+    # --- for the driver ---------------------------------------------------------------------------------------------
+
+    @property
+    def paths(self) -> PathTable:
+        return self._paths
+
+    @property
+    def allocations(self) -> list[Allocation]:
+        """All that are open."""
+        return list(self._by_path.values())
+
+    def stream_opened(self, path: PathId, now: Instant) -> None:
+        """A client has connected over TCP or TLS. Beyond `max_streams` the wish to close it follows."""
+        self._need_open("stream_opened")
+        now = self._advance(now)
+        if len(self._streams) >= self._config.max_streams:
+            self._note("too many streams", path, now)
+            self._emit(CloseClient(path, "too many streams"))
+            return
+        self._paths.pin(path)
+        self._streams[path] = now
+        self._rearm(now)
+
+    def stream_closed(self, path: PathId, now: Instant) -> None:
+        """The stream of this path is gone, and its allocation with it."""
+        now = self._advance(now)
+        if self._streams.pop(path, None) is None or self.closed:
+            return
+        self._abandon(path, now)
+        allocation = self._by_path.get(path)
+        if allocation is not None:
+            self._end(allocation, EndReason.DISCONNECTED, now)
+        self._paths.unpin(path)
+        self._rearm(now)
+
+    def close(self, now: Instant) -> None:
+        """Ends all allocations and the server, at once."""
+        if self.closed:
+            return
+        now = self._advance(now)
+        for path in list(self._pending):
+            self._abandon(path, now)
+        for allocation in list(self._by_path.values()):
+            self._end(allocation, EndReason.SHUTDOWN, now)
+        for path in self._streams:
+            self._emit(CloseClient(path, "the server ends"))
+            self._paths.unpin(path)
+        self._streams.clear()
+        self._out.clear()
+        self._cache.clear()
+        self._deadlines.clear_all()
+        self._expiries.clear()
+        self.closed = True
+        if self._trace:
+            self._trace.event(now, "closed")
+        self._emit(ServerClosed("closed"))
+
+    # --- the machine ------------------------------------------------------------------------------------------------
+
+    def receive(self, data: Datagram, now: Instant) -> None:
+        self.receive_many((data,), now)
+
+    def receive_many(self, burst: Sequence[Datagram], now: Instant) -> None:
+        now = self._advance(now)
+        if self.closed:
+            return
+        lookup = self._paths.lookup
+        relays = self._by_relay
+        at, size = 0, len(burst)
+        control = False
+        while at < size:
+            path_id = burst[at].path
+            end = at + 1
+            while end < size and burst[end].path == path_id:
+                end += 1
+            path = lookup(path_id)
+            if path is None:
+                self.drops.add("unknown path", end - at)
+            elif (found := relays.get(path.socket)) is not None:
+                self._from_peer(found[0], found[1], path.remote, [one.data for one in burst[at:end]], now)
+            else:
+                allocation = self._by_path.get(path_id)
+                for one in burst[at:end]:
+                    data = one.data
+                    if len(data) >= 4 and 0x40 <= data[0] <= 0x4F:
+                        self._from_channel(allocation, data, now)
+                    else:
+                        control = True
+                        self._receive_stun(path_id, path.remote, data, now)
+            at = end
+        if control:
+            self._rearm(now)
+
+    def handle_timeout(self, now: Instant) -> None:
+        now = self._advance(now)
+        if self.closed:
+            return
+        self._deadlines.pop_due(now)
+        expiries = self._expiries
+        while expiries and expiries[0][0] <= now:
+            _, id, path = heapq.heappop(expiries)
+            allocation = self._by_path.get(path)
+            if allocation is None or allocation.id != id:
+                continue
+            if allocation.expires <= now:
+                self._end(allocation, EndReason.EXPIRED, now)
+            else:
+                allocation.due = allocation.expires
+                heapq.heappush(expiries, (allocation.due, id, path))
+        for path, pending in list(self._pending.items()):
+            if pending.deadline <= now:
+                self._abandon(path, now)
+                self._answer_failure(pending, ErrorCode.INSUFFICIENT_CAPACITY, "relay not opened in time", now)
+        patience = self._config.stream_patience
+        for path, since in list(self._streams.items()):
+            if path not in self._by_path and path not in self._pending and since + patience <= now:
+                self._note("idle stream", path, now)
+                self._emit(CloseClient(path, "no allocation for too long"))
+                self.stream_closed(path, now)
+        self._rearm(now)
+
+    def poll_transmits(self, now: Instant, limit: int = 64) -> list[Transmit]:
+        self._advance(now)
+        queue = self._out
+        if len(queue) <= limit:
+            out = list(queue)
+            queue.clear()
+            return out
+        return [queue.popleft() for _ in range(limit)]
+
+    def next_timeout(self) -> Instant:
+        if self.closed:
+            return NEVER
+        if self._out:
+            return self._now
+        return max(self._deadlines.next(), self._now)
+
+    # --- data -------------------------------------------------------------------------------------------------------
+
+    def _from_channel(self, allocation: Allocation | None, data: bytes, now: Instant) -> None:
+        if allocation is None:
+            self.drops.add("channel data without allocation")
+            return
+        peer = allocation.peer_of(data[0] << 8 | data[1], now)
+        length = data[2] << 8 | data[3]
+        if peer is None:
+            self.drops.add("unknown channel")
+        elif length > len(data) - 4:
+            self.drops.add("channel data cut off")
+        else:
+            self._to_peer(allocation, peer, data[4 : 4 + length], now)
+
+    def _to_peer(self, allocation: Allocation, peer: Address, data: bytes, now: Instant) -> None:
+        relay = allocation.relays.get(6 if ":" in peer.host else 4)
+        if relay is None or relay.socket is None:
+            self.drops.add("no relay of this family")
+        elif not allocation.is_permitted(peer.host, now):
+            self.drops.add("no permission")
+        elif len(data) > _MAX_DATAGRAM:
+            self.drops.add("datagram too large")
+        elif not allocation.has_room(len(data), now):
+            self.drops.add("over bandwidth")
+        else:
+            allocation.bytes_to_peers += len(data)
+            self.counters.datagrams_to_peers += 1
+            self._send(self._paths.intern(relay.socket, peer), data)
+
+    def _from_peer(
+        self, allocation: Allocation, relay: Relay, peer: Address, datagrams: list[bytes], now: Instant
+    ) -> None:
+        if not allocation.is_permitted(peer.host, now):
+            self.drops.add("peer without permission", len(datagrams))
+            return
+        if self._config.bytes_per_second is not None:
+            kept = [data for data in datagrams if allocation.has_room(len(data), now)]
+            if len(kept) < len(datagrams):
+                self.drops.add("over bandwidth", len(datagrams) - len(kept))
+            datagrams = kept
+        allocation.bytes_to_client += sum(map(len, datagrams))
+        self.counters.datagrams_to_clients += len(datagrams)
+        channel = allocation.channel_of(peer, now)
+        if channel is not None:
+            for data in wrap_many(channel, datagrams, padded=allocation.stream):
+                self._send(allocation.path, data)
+            return
+        for data in datagrams:
+            if len(data) > 65_000:
+                self.drops.add("datagram too large")
+                continue
+            indication = Message(
+                method=Method.DATA,
+                message_class=MessageClass.INDICATION,
+                transaction_id=new_transaction_id(self._entropy),
+                attributes=(Attribute(AttributeType.XOR_PEER_ADDRESS, peer), Attribute(AttributeType.DATA, data)),
+            )
+            self._send(allocation.path, indication.serialize(fingerprint=False))
+
+    # --- requests ---------------------------------------------------------------------------------------------------
+
+    def _receive_stun(self, path: PathId, client: Address, data: bytes, now: Instant) -> None:
+        if not is_stun(data):
+            self._note("not turn", path, now)
+            return
+        cached = self._cache.get(path, data, now)
+        if cached is not None:
+            self.counters.cached += 1
+            self._send(path, cached)
+            return
+        try:
+            message = Message.parse(data)
+        except ParseError:
+            self._note("malformed", path, now)
+            return
+        if message.message_class == MessageClass.INDICATION:
+            self._receive_indication(path, message, now)
+        elif message.message_class != MessageClass.REQUEST:
+            self._note("unexpected response", path, now)
+        elif message.method == Method.BINDING:
+            answer = answer_binding(message, client) if self._limiter.allows(client.host, now) else None
+            if answer is None:
+                self._note("rate of unproven requests", path, now)
+                return
+            self.counters.bindings += 1
+            self._send(path, answer.serialize(fingerprint=message.has_fingerprint))
+        elif message.method not in _METHODS:
+            self._refuse_unproven(path, client, message, Unproven(ErrorCode.BAD_REQUEST, "unknown method"), now)
+        else:
+            self._receive_request(path, client, message, now)
+
+    def _receive_request(self, path: PathId, client: Address, request: Message, now: Instant) -> None:
+        proven = self._auth.check(request, client, now)
+        if isinstance(proven, Unproven):
+            self._refuse_unproven(path, client, request, proven, now)
+            return
+        unknown = list(request.unknown_required())
+        unknown += [one for one in (AttributeType.DONT_FRAGMENT,) if one in request]
+        if unknown:
+            listed = Attribute(AttributeType.UNKNOWN_ATTRIBUTES, tuple(unknown[:16]))
+            self._refuse(path, request, proven, ErrorCode.UNKNOWN_ATTRIBUTE, "unknown attribute", now, (listed,))
+            return
+        allocation = self._by_path.get(path)
+        if request.method == Method.ALLOCATE:
+            self._allocate(path, client, request, proven, now)
+            return
+        if allocation is None:
+            self._refuse(path, request, proven, ErrorCode.ALLOCATION_MISMATCH, "no allocation", now)
+        elif allocation.username != proven.username:
+            self._refuse(path, request, proven, ErrorCode.WRONG_CREDENTIALS, "another user's allocation", now)
+        elif request.method == Method.REFRESH:
+            self._refresh(allocation, request, proven, now)
+        else:
+            answer = answer_create_permission if request.method == Method.CREATE_PERMISSION else answer_channel_bind
+            refused = answer(allocation, request, self._config, now)
+            if refused is None:
+                self._succeed(path, request, proven, (), now)
+            else:
+                self._refuse(path, request, proven, refused.code, refused.reason, now)
+
+    def _receive_indication(self, path: PathId, message: Message, now: Instant) -> None:
+        allocation = self._by_path.get(path)
+        peer, data = message.get(AttributeType.XOR_PEER_ADDRESS), message.get(AttributeType.DATA)
+        if message.method != Method.SEND:
+            if message.method != Method.BINDING:  # that one keeps NAT bindings alive (RFC 8489 section 6.3.2)
+                self._note("unexpected indication", path, now)
+        elif allocation is None:
+            self._note("indication without allocation", path, now)
+        elif not isinstance(peer, Address) or not isinstance(data, bytes):
+            self._note("incomplete indication", path, now)
+        elif not peer.port or peer in self._config.own_addresses:
+            self._note("indication to the server itself", path, now)
+        elif message.unknown_required() or AttributeType.DONT_FRAGMENT in message:
+            self._note("indication with unknown attributes", path, now)
+        else:
+            self._to_peer(allocation, peer, data, now)
