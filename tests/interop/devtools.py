@@ -115,4 +115,7 @@ class Tab(Driven):
         with suppress(RemoteError, TimeoutError, ConnectionError):  # the tab may have gone already
             await self.command("Page.close")
         self._reader.cancel()
+        await asyncio.wait([self._reader])
+        with suppress(ConnectionError):
+            await self._socket.close()  # else its connection is left to the garbage collector, which complains
         await self._http.close()

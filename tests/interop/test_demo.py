@@ -102,8 +102,8 @@ def firefox(loop: Loop) -> Iterator[BrowserPage]:
 
 async def say(tab: Driven, text: str) -> None:
     await tab.eval(
-        f"document.getElementById('chat-input').value = {json.dumps(text)};"
-        "document.getElementById('chat-form').requestSubmit()"
+        f"(document.getElementById('chat-input').value = {json.dumps(text)},"
+        "document.getElementById('chat-form').requestSubmit())"
     )
 
 
@@ -244,8 +244,7 @@ async def sound_goes_both_ways(tab: Driven, running: Running) -> None:
     await lines(tab, "voice: both ways")
     await tab.until("parseFloat(document.getElementById('python-meter').style.width) > 5")  # the fake one beeps
     await tab.click("input[value=tone]")
-    await tab.until("document.getElementById('music-word').innerText.startsWith('A4, 4')")
-    assert abs(float((await text(tab, "music-word")).split()[1]) - 440) < 5
+    await tab.until("/^A4, 4(3[6-9]|4[0-4]) Hz$/.test(document.getElementById('music-word').innerText)")
     await tab.click("input[value=off]")
     await tab.until("parseFloat(document.getElementById('browser-meter').style.width) < 1")
     button = "document.getElementById('talk')"
