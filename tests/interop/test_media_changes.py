@@ -28,6 +28,11 @@ def mids(call: Call) -> list[str]:
     return re.findall(r"^a=mid:(\S+)", call.descriptions[-1][1]["sdp"], re.MULTILINE)
 
 
+async def sources_of(call: Call) -> set[int]:
+    """The SSRCs that we receive."""
+    return {entry["ssrc"] for entry in await call.all_stats("left", "inbound-rtp")}
+
+
 @changed_by
 async def test_audio_becomes_video_and_audio_again(remote: Remote, side: Side) -> None:
     async with with_ours(remote, name=f"changed by {side}") as call:
@@ -114,10 +119,11 @@ async def test_media_goes_on_through_an_ice_restart(remote: Remote, by: Side, si
         video = await call.add("video", by=by)
         await call.connect(by)
         await call.flow()
-        frames = asyncio.gather(*(video.ends[end].count_frames(1.0) for end in SIDES))
+        before = await sources_of(call)
+        frames = asyncio.gather(*(video.ends[end].count_frames(1.5) for end in SIDES))
         await call.connect(side, restart=True)
-        counted = await frames
-        assert min(counted) >= 5, f"of 15 frames while ICE restarted: {counted}"
+        assert min(await frames) > 0, "frames stayed away while ICE restarted"
         await call.flow()
+        assert await sources_of(call) == before, "the streams are the same ones"
         ufrags = [re.findall(r"^a=ice-ufrag:(\S+)", one["sdp"], re.MULTILINE) for _, one in call.descriptions]
         assert len({one[0] for one in ufrags}) == 4, "each side has had two"

@@ -12,7 +12,7 @@ from tests.support.remote_peer import CEILING, Remote
 from .call import SIDES, Call, Side, other, with_ours
 from .test_media import offered_by
 
-DELAY = 0.06
+DELAY = 0.1
 """Seconds that what we receive is late: the round trip, since loopback adds nothing to speak of."""
 
 
@@ -53,9 +53,10 @@ async def test_both_ends_count_the_same(remote: Remote, by: Side) -> None:
                 sent = await call.stats(side, "outbound-rtp", kind=kind)
                 received = await call.stats(other(side), "inbound-rtp", kind=kind)
                 compare(kind, side, sent, received)
-        for side, trips in measured.items():
-            for what, trip in trips.items():
-                assert DELAY / 2 <= trip <= 2 * DELAY, f"{side} measured {trip:.3f} s by {what}"
+        ours, theirs = measured["left"], measured["right"]
+        for what in ("audio reports", "video reports"):
+            # A busy machine adds to all of them; none can be less than what the network takes.
+            assert 0.9 * DELAY <= ours[what] <= 2 * max(DELAY, *theirs.values()), f"{what}: {ours[what]:.3f}, {theirs}"
 
 
 def compare(kind: str, side: str, sent: dict[str, Any], received: dict[str, Any]) -> None:
