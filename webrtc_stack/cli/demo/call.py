@@ -23,7 +23,7 @@ from ...peer import Codec, MediaKind
 from ...peer.stats import StatsReport
 from ...sdp import Direction
 from .lossy import LossyRuntime
-from .studio import VIDEO_CODECS, Music, Parrot, Studio
+from .studio import PLAYED, VIDEO_CODECS, Music, Parrot, Studio
 
 LINES: Final = {
     "camera": MediaKind.VIDEO,
@@ -49,6 +49,7 @@ class Wishes:
     voice: bool = False
     hold: bool = False
     codec: str = "VP8"
+    music: str = "off"
 
 
 class Call:
@@ -77,7 +78,7 @@ class Call:
         self._spawn = spawn
         self._say = say
         self._negotiate = negotiate
-        """Makes an offer: new preferences ask for none by themselves."""
+        self._negotiating = False
 
     # --- lines ------------------------------------------------------------------------------------------------------
 
@@ -125,6 +126,7 @@ class Call:
             self._spawn(self.parrot.speak())
         else:
             self.music = Music()
+            self.music.play(self.wishes.music)
             self._send(transceiver.sender, self.music.track)
             self._spawn(self.music.run())
 
@@ -162,8 +164,8 @@ class Call:
 
     # --- what the page asks for ---------------------------------------------------------------------------------------
 
-    def ask(self, asked: dict[str, Any]) -> None:
-        """One message of the page; what is not understood is ignored."""
+    def ask(self, asked: dict[str, Any], *, quietly: bool = False) -> None:
+        """One message of the page; what is not understood is ignored. `quietly`: nobody is told."""
         wishes = self.wishes
         for name in ("camera", "voice", "hold"):
             value = asked.get(name)
@@ -174,11 +176,15 @@ class Call:
             wishes.codec = codec
             if self.offers and self.lines:
                 self._prefer()
-                self._spawn(self._negotiate())
+                if not self._negotiating:
+                    self._negotiating = True
+                    self._spawn(self._offer_again())
         if isinstance(loss, int | float) and 0 <= loss <= MAX_LOSS_PERCENT:
             self.loss.share = loss / 100
-        if isinstance(music, str) and self.music is not None:
-            self.music.play(music)
+        if music in PLAYED:
+            wishes.music = music
+            if self.music is not None:
+                self.music.play(music)
         if isinstance(talk, bool) and self.parrot is not None:
             self.parrot.hold(talk)
         if asked.get("restart") is True and self.offers:
@@ -186,8 +192,16 @@ class Call:
         if self.lines:
             self._apply()
         words = ", ".join(f"{name} {_word(value)}" for name, value in asked.items() if name in _TOLD)
-        if words:
+        if words and not quietly:
             self._say(f"asks for {words}")
+
+    async def _offer_again(self) -> None:
+        """New preferences ask for no negotiation by themselves. One waits at a time, whatever the page asks for."""
+        try:
+            await self.pc.signaling_state.wait_for("stable")
+        finally:
+            self._negotiating = False
+        await self._negotiate()
 
     # --- what the page is told ----------------------------------------------------------------------------------------
 

@@ -137,6 +137,8 @@ async def _show(demo: Demo, url: str, ended: asyncio.Event) -> None:
         if not console.is_terminal:
             print(f"webrtc-stack demo: open {url} in a browser; Ctrl-C ends it", flush=True)
             demo.on_log = lambda who, line: print(f"[{who}] {line}", flush=True)
+            for who, line in demo.log:
+                demo.on_log(who, line)
             await ended.wait()
             return
         keyboard = stack.enter_context(Keyboard(said)) if Keyboard.available() else None

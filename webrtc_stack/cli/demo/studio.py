@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PICTURE: Final = (640, 360, 25)
 """Width, height, pictures a second."""
+PLAYED: Final = ("off", "tone", "melody")
 VIDEO_CODECS: Final = ("VP8", "VP9", "H264", "AV1")
 SAMPLE_RATE: Final = 48_000
 FRAME_SECONDS: Final = 0.02
@@ -86,8 +87,8 @@ class Music:
         self._phase = 0.0
 
     def play(self, what: str) -> None:
-        """`tone`, `melody`, or anything else for silence."""
-        self.playing = what if what in ("tone", "melody") else "off"
+        """One of `PLAYED`; anything else is silence."""
+        self.playing = what if what in PLAYED else "off"
         self._changed.set()
 
     async def run(self) -> None:

@@ -138,7 +138,7 @@ class Visitor:
         self.link = link = Link(self, session)
         wishes = message.get("call")
         if isinstance(wishes, dict):
-            link.call.ask(wishes)
+            link.call.ask(wishes, quietly=True)
         if message.get("offerer") == "python":
             link.offer()
         link.task = asyncio.create_task(link.run(), name=f"visitor {self.name}, session {session}")
@@ -183,7 +183,7 @@ class Link:
         self.report: StatsReport | None = None
         """The newest statistics, for the terminal."""
         self.call = Call(
-            self.pc, self.demo.studio, self.loss, spawn=self._spawn, say=self._say, negotiate=self._offer_again
+            self.pc, self.demo.studio, self.loss, spawn=self._spawn, say=self._say, negotiate=self._send_offer
         )
 
     def _say(self, text: str) -> None:
@@ -242,11 +242,6 @@ class Link:
         async for _ in self.pc.negotiation_needed():
             if self.pc.signaling_state.value == "stable":  # else it comes again when it is
                 await self._send_offer()
-
-    async def _offer_again(self) -> None:
-        """Negotiates although nothing but preferences has changed."""
-        await self.pc.signaling_state.wait_for("stable")
-        await self._send_offer()
 
     async def _send_offer(self) -> None:
         await self.pc.set_local_description()

@@ -59,6 +59,7 @@ export class Call {
     this.latency = null;
     call = this;
     wishes.hold = false;
+    $("control-side").textContent = `${pythonOffers ? "Python" : "Your browser"} makes the offer for each of them`;
     show();
   }
 
@@ -167,6 +168,7 @@ export class Call {
     const asked = { sendrecv: "both ways", sendonly: "from Python", recvonly: "to Python", inactive: "resting", "": "–" };
     const now = Object.entries(facts.lines).map(([name, direction]) => `${name}: ${asked[direction] ?? direction}`).join("  ·  ");
     const lost = facts.lostOutgoing + facts.lostIncoming;
+    this.stopped = facts.stopped.picture;
     $("control-note").textContent = `${now || "no lines yet"}${lost ? `  ·  ${lost.toLocaleString("en")} packets lost on purpose` : ""}`;
     const state = { listening: "Python listens…", speaking: "Python says it again…" }[facts.parrot];
     $("voice-word").textContent = state ?? (wishes.voice ? "microphone on" : "microphone off");
@@ -185,7 +187,8 @@ export class Call {
     $("echo-note").textContent = echo ? `${echo}; encoded once` : "The same encoded frames come back: Python decodes nothing.";
     const picture = words(lines.picture.in[0]);
     const { count, shown } = this.read;
-    $("picture-note").textContent = picture ? `${picture}; ${count} of ${shown} numbers read` : "drawn and encoded in Python; this page reads the number off the pixels";
+    if (this.stopped) $("picture-note").textContent = `Python sends no picture: ${this.stopped}`;
+    else $("picture-note").textContent = picture ? `${picture}; ${count} of ${shown} numbers read` : "drawn and encoded in Python; this page reads the number off the pixels";
   }
 
   close() {
