@@ -116,6 +116,13 @@ class Line:
         self.flow = flow
 
 
+async def _pump(source: MediaPeer, sink: MediaPeer) -> None:
+    candidate: dict[str, Any] | None = {}
+    while candidate is not None:
+        candidate = await source.next_candidate()
+        await sink.add_candidate(candidate)
+
+
 def _variation(source: Source) -> Source:
     if isinstance(source, Picture):
         return Picture((source.start + 5 * RANGE) % (15 * RANGE), source.width, source.height, source.rate)
@@ -130,7 +137,7 @@ class Call:
         self.name = name
         self.lines: list[Line] = []
         self.descriptions: list[tuple[str, Description]] = []
-        self._offered: list[Line] = []
+        self._offered: dict[Side, list[Line]] = {"left": [], "right": []}
 
     async def __aenter__(self) -> Call:
         try:
@@ -182,31 +189,40 @@ class Call:
             kind, source, line.flow_of(by), codecs=codecs, encodings=encodings
         )
         self.lines.append(line)
-        self._offered.append(line)
+        self._offered[by].append(line)
         return line
 
-    async def negotiate(self, by: Side = "left", *, restart: bool = False) -> None:
-        """One offer from `by` and its answer, each with all its candidates."""
-        offerer, answerer = self.peers[by], self.peers[other(by)]
-        offer = await offerer.offer(trickle=False, restart=restart)
+    async def offer(self, by: Side, *, restart: bool = False, trickle: bool = False) -> Description:
+        offer = await self.peers[by].offer(trickle=trickle, restart=restart)
         self.descriptions.append((f"offer of {by}", offer))
+        return offer
+
+    async def answered(self, by: Side, offer: Description, *, trickle: bool = False) -> None:
+        """Has the other side answer an offer of `by`, with the lines that are in it, and `by` take the answer."""
+        offerer, answerer, answering = self.peers[by], self.peers[other(by)], other(by)
         await answerer.set_remote(offer)
-        offered, self._offered = self._offered, []
-        for line in offered:
-            answering = other(by)
+        lines, self._offered[by] = self._offered[by], []
+        for line in lines:
             source = line.sources[answering] if line.sends(answering) else None
             line.ends[answering] = await answerer.adopt_media(
                 line.kind, source, line.flow_of(answering), codecs=line.codecs
             )
-        answer = await answerer.local_answer(trickle=False)
-        self.descriptions.append((f"answer of {other(by)}", answer))
+        answer = await answerer.local_answer(trickle=trickle)
+        self.descriptions.append((f"answer of {answering}", answer))
         await offerer.set_remote(answer)
+        if trickle:
+            async with asyncio.timeout(CEILING):
+                await asyncio.gather(_pump(offerer, answerer), _pump(answerer, offerer))
+
+    async def negotiate(self, by: Side = "left", *, restart: bool = False, trickle: bool = False) -> None:
+        """One offer from `by` and its answer, with all their candidates, or with candidates that follow."""
+        await self.answered(by, await self.offer(by, restart=restart, trickle=trickle), trickle=trickle)
 
     async def connected(self) -> None:
         await asyncio.gather(*(peer.wait_state("connected") for peer in self.peers.values()))
 
-    async def connect(self, by: Side = "left", *, restart: bool = False) -> None:
-        await self.negotiate(by, restart=restart)
+    async def connect(self, by: Side = "left", *, restart: bool = False, trickle: bool = False) -> None:
+        await self.negotiate(by, restart=restart, trickle=trickle)
         await self.connected()
 
     async def flow(self, distinct: int = 5) -> None:

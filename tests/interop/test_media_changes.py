@@ -95,6 +95,23 @@ async def test_a_stopped_section_is_used_again(remote: Remote, side: Side) -> No
         await audio.flows()
 
 
+@pytest.mark.parametrize("loser", SIDES, ids=["we_yield", "they_yield"])
+async def test_two_offers_at_once(remote: Remote, loser: Side) -> None:
+    if remote.name == "aiortc":
+        pytest.skip("aiortc has no rollback")
+    winner = other(loser)
+    async with with_ours(remote, name=f"glare, {loser} yields") as call:
+        # Of one kind: Chromium keeps the extension ids of an offer that was rolled back, and refuses its own next one
+        # where the other kind has used them otherwise.
+        await call.add("video", by=winner)
+        await call.add("video", by=loser)
+        offers = {side: await call.offer(side) for side in SIDES}
+        await call.answered(winner, offers[winner])  # the loser's own offer is rolled back
+        await call.negotiate(loser)
+        await call.connected()
+        await call.flow()
+
+
 @offered_by
 async def test_tracks_are_replaced_without_negotiation(remote: Remote, by: Side) -> None:
     async with with_ours(remote, name="replaced") as call:
