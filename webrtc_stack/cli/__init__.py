@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, str]] = {
     "rtp": "show the RTP streams of a recording, with loss and jitter",
     "sdp": "explain a session description in words",
     "trace": "show a trace file as a readable timeline",
+    "turn": "run a TURN and STUN server",
 }
 
 _DESCRIPTION: Final = """A WebRTC stack in Python: programs to see it work, and to look at what it did.

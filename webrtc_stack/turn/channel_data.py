@@ -18,7 +18,10 @@ from ..errors import InvalidArgumentError, ParseError
 
 FIRST_CHANNEL: Final = 0x4000
 LAST_CHANNEL: Final = 0x4FFF
-"""RFC 8656 ends here; RFC 5766 had 0x7FFF, but RFC 7983 gave the rest away."""
+"""The last that a client should choose: RFC 7983 gave the numbers behind it away."""
+LAST_OLD_CHANNEL: Final = 0x7FFF
+"""The last that RFC 5766 knew. Clients of its time (coturn's among them) still choose from all of these, so they are
+read everywhere."""
 CHANNEL_HEADER_BYTES: Final = 4
 
 _HEADER: Final = struct.Struct("!HH")
@@ -27,7 +30,7 @@ _PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 
 def is_channel_data(data: bytes) -> bool:
-    """Whether a datagram is ChannelData by its first byte: the quick test in front of the parser."""
+    """Whether a datagram is ChannelData by its first byte, on a socket that others share (RFC 7983)."""
     return len(data) >= CHANNEL_HEADER_BYTES and 0x40 <= data[0] <= 0x4F
 
 
@@ -47,8 +50,8 @@ class ChannelData:
         if len(data) < CHANNEL_HEADER_BYTES:
             raise ParseError(f"a header has 4 bytes, got {len(data)}", offset=len(data), field="header")
         channel, length = _HEADER.unpack_from(data)
-        if not FIRST_CHANNEL <= channel <= LAST_CHANNEL:
-            raise ParseError(f"channel numbers are 0x4000 to 0x4fff, got {channel:#06x}", offset=0, field="channel")
+        if not FIRST_CHANNEL <= channel <= LAST_OLD_CHANNEL:
+            raise ParseError(f"channel numbers are 0x4000 to 0x7fff, got {channel:#06x}", offset=0, field="channel")
         if length > len(data) - CHANNEL_HEADER_BYTES:
             raise ParseError(f"{length} bytes announced, {len(data) - 4} follow", offset=2, field="length")
         return cls(channel=channel, data=bytes(data[4 : 4 + length]))
@@ -58,8 +61,8 @@ class ChannelData:
 
         Errors: `InvalidArgumentError` for a number or a length that does not fit.
         """
-        if not FIRST_CHANNEL <= self.channel <= LAST_CHANNEL:
-            raise InvalidArgumentError(f"channel numbers are 0x4000 to 0x4fff, got {self.channel:#x}")
+        if not FIRST_CHANNEL <= self.channel <= LAST_OLD_CHANNEL:
+            raise InvalidArgumentError(f"channel numbers are 0x4000 to 0x7fff, got {self.channel:#x}")
         if len(self.data) > 0xFFFF:
             raise InvalidArgumentError(f"a datagram has at most 65535 bytes, got {len(self.data)}")
         return (
@@ -80,7 +83,7 @@ def wrap_many(channel: int, datagrams: Iterable[bytes], *, padded: bool = False)
 
 def unwrap(data: bytes) -> tuple[int, bytes] | None:
     """Channel number and datagram of one message; None for anything else. Never raises."""
-    if len(data) < CHANNEL_HEADER_BYTES or not 0x40 <= data[0] <= 0x4F:
+    if len(data) < CHANNEL_HEADER_BYTES or not 0x40 <= data[0] <= 0x7F:
         return None
     channel, length = _HEADER.unpack_from(data)
     if length == len(data) - CHANNEL_HEADER_BYTES:

@@ -69,7 +69,7 @@ class Framer:
                 if not _COOKIE.startswith(buffer[at + 4 : at + 8]):
                     broken = _error("the magic cookie is missing", at + 4)
                     break
-            elif 0x40 <= first <= 0x4F:
+            elif 0x40 <= first <= 0x7F:
                 end = CHANNEL_HEADER_BYTES + length
                 following = end + (-length & 3)
             else:

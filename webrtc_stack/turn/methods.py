@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ..base import Address, Instant
 from ..stun import AttributeType, ErrorCode, Message
 from .allocation import Allocation
-from .channel_data import FIRST_CHANNEL, LAST_CHANNEL
+from .channel_data import FIRST_CHANNEL, LAST_OLD_CHANNEL
 from .server_config import TurnServerConfig
 
 _FAMILIES = {1: 4, 2: 6}
@@ -103,7 +103,7 @@ def answer_channel_bind(
     """Binds a channel, and renews the permission for its peer."""
     number = request.get(AttributeType.CHANNEL_NUMBER)
     peer = request.get(AttributeType.XOR_PEER_ADDRESS)
-    if not isinstance(number, int) or not isinstance(peer, Address) or not FIRST_CHANNEL <= number <= LAST_CHANNEL:
+    if not isinstance(number, int) or not isinstance(peer, Address) or not FIRST_CHANNEL <= number <= LAST_OLD_CHANNEL:
         return Refused(ErrorCode.BAD_REQUEST, "channel without number or peer")
     if not peer.port or peer in config.own_addresses:
         return Refused(ErrorCode.FORBIDDEN, "peer address: the server itself, or port 0")

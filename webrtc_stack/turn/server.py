@@ -143,7 +143,7 @@ class TurnServer(ServerAllocations):
                 allocation = self._by_path.get(path_id)
                 for one in burst[at:end]:
                     data = one.data
-                    if len(data) >= 4 and 0x40 <= data[0] <= 0x4F:
+                    if len(data) >= 4 and 0x40 <= data[0] <= 0x7F:
                         self._from_channel(allocation, data, now)
                     else:
                         control = True
