@@ -184,7 +184,7 @@ export class Call {
       return [SHOWN[codec] ?? codec, `${stream.frameWidth}×${stream.frameHeight}`, stream.framesPerSecond ? `${Math.round(stream.framesPerSecond)} a second` : null].filter(Boolean).join(", ");
     };
     const echo = wishes.camera && !wishes.hold ? words(lines.camera.in[0]) : null;
-    $("echo-note").textContent = echo ? `${echo}; encoded once` : "The same encoded frames come back: Python decodes nothing.";
+    $("echo-note").textContent = echo ? `${echo}; encoded once` : "the same encoded frames; nothing is decoded";
     const picture = words(lines.picture.in[0]);
     const { count, shown } = this.read;
     if (this.stopped) $("picture-note").textContent = `Python sends no picture: ${this.stopped}`;

@@ -5,7 +5,7 @@ import { Graph } from "/graph.js";
 const SIDES = ["python", "browser"];
 const TILES = [
   { key: "rate", title: "Bitrate", unit: "Mbit/s", floor: 0.5, series: [["in", "--down"], ["out", "--up"]] },
-  { key: "frames", title: "Frames a second", unit: "", floor: 30, series: [["camera", "--up"], ["echo", "--down"], ["picture", "--accent"]] },
+  { key: "frames", title: "Frames a second", unit: "", whole: true, floor: 30, series: [["camera", "--up"], ["echo", "--down"], ["picture", "--accent"]] },
   { key: "rtt", title: "Round trip", unit: "ms", floor: 4, series: [["RTCP", "--accent"], ["STUN", "--down"]] },
   { key: "jitter", title: "Jitter", unit: "ms", floor: 4, series: [["video", "--accent"], ["audio", "--down"]] },
   { key: "loss", title: "Loss", unit: "%", floor: 5, series: [["in", "--down"], ["out", "--up"]] },
@@ -18,6 +18,8 @@ const COUNTS = [
 ];
 
 const sum = (entries, member) => entries.reduce((total, one) => total + (one[member] ?? 0), 0);
+/** The sum for show: null where nobody counts that. */
+const counted = (entries, member) => (entries.some(one => one[member] !== undefined) ? sum(entries, member) : null);
 const largest = (entries, member) => entries.reduce((most, one) => Math.max(most, one[member] ?? -1), -1);
 
 /** Makes figures of a report and the one before it. */
@@ -53,10 +55,10 @@ export class Reader {
       loss: [got === null ? null : got + lost > 0 ? Math.max(0, 100 * lost / (got + lost)) : 0, reported.length ? 100 * sum(reported, "fractionLost") / reported.length : null],
       repair: [this.rate("nacks", inbound, "nackCount"), this.rate("again", outbound, "retransmittedPacketsSent")],
       counts: {
-        received: sum(inbound, "packetsReceived"), sent: sum(outbound, "packetsSent"),
-        lost: sum(inbound, "packetsLost"), nacksSent: sum(inbound, "nackCount"), nacksReceived: sum(outbound, "nackCount"),
-        againSent: sum(outbound, "retransmittedPacketsSent"), againReceived: sum(inbound, "retransmittedPacketsReceived"),
-        plisSent: sum(inbound, "pliCount"), plisReceived: sum(outbound, "pliCount"),
+        received: counted(inbound, "packetsReceived"), sent: counted(outbound, "packetsSent"),
+        lost: counted(inbound, "packetsLost"), nacksSent: counted(inbound, "nackCount"), nacksReceived: counted(outbound, "nackCount"),
+        againSent: counted(outbound, "retransmittedPacketsSent"), againReceived: counted(inbound, "retransmittedPacketsReceived"),
+        plisSent: counted(inbound, "pliCount"), plisReceived: counted(outbound, "pliCount"),
       },
     };
   }
@@ -73,7 +75,7 @@ export class Reader {
   }
 }
 
-const figure = value => (value === null || value === undefined ? "–" : value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1).replace(/\.0$/, "") : value.toFixed(value && value < 1 ? 2 : 1));
+const figure = (value, whole) => (value === null || value === undefined ? "–" : whole || value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1).replace(/\.0$/, "") : value.toFixed(value && value < 1 ? 2 : 1));
 
 function make(tag, name, text = "") {
   const made = document.createElement(tag);
@@ -148,12 +150,12 @@ export class StatsCard {
     const [sent, came, made] = side === "python" ? [camera.in, camera.out, picture.out] : [camera.out, camera.in, picture.in];
     const rate = (name, list) => reader.rate(name, list, list[0]?.type === "inbound-rtp" ? "framesReceived" : "framesSent");
     read.frames = [rate("camera", sent), rate("echo", came), rate("picture", made)];
-    for (const { key } of TILES) {
+    for (const { key, whole } of TILES) {
       const cell = this.cells[`${side} ${key}`];
       read[key].forEach((value, index) => value !== null && cell.graph.push(index, value));
-      cell.now.textContent = read[key].map(figure).join(" · ");
+      cell.now.textContent = read[key].map(value => figure(whole && value !== null ? Math.round(value) : value, whole)).join(" · ");
     }
-    for (const [, key] of COUNTS) this.counted[`${side} ${key}`].textContent = read.counts[key].toLocaleString("en");
+    for (const [, key] of COUNTS) this.counted[`${side} ${key}`].textContent = read.counts[key]?.toLocaleString("en") ?? "–";
     return read;
   }
 
