@@ -19,6 +19,14 @@ PAIRS = [
     ("video/AV1", "audio/PCMA"),
 ]
 
+LACKING: dict[str, set[str]] = {
+    "chromium": set(),
+    "firefox": {"video/H264"},  # it would come by a plugin that is downloaded
+    "aiortc": {"video/VP9", "video/AV1"},
+}
+SIZE = (640, 480)
+"""Large enough that key frames take several packets."""
+
 
 async def codecs_in_use(call: Call, side: Side, kind: Kind) -> set[str]:
     """The codecs of all streams of a kind, by the statistics of `side`."""
@@ -39,7 +47,7 @@ async def knows(remote: Remote, call: Call, codec: str) -> bool:
 async def test_both_ends_decode(remote: Remote, by: Side, video_codec: str, audio_codec: str) -> None:
     async with with_ours(remote, name=f"{video_codec} {audio_codec}, offered by {by}") as call:
         if await knows(remote, call, video_codec):
-            await call.add("video", by=by, codecs=[video_codec])
+            await call.add("video", by=by, codecs=[video_codec], size=SIZE)
         await call.add("audio", by=by, codecs=[audio_codec])
         await call.connect(by)
         await call.flow()
@@ -50,15 +58,12 @@ async def test_both_ends_decode(remote: Remote, by: Side, video_codec: str, audi
                     assert await codecs_in_use(call, side, line.kind) == expected
 
 
-@pytest.mark.parametrize(
-    ("remote_name", "absent"), [("firefox", "video/H264"), ("aiortc", "video/VP9"), ("aiortc", "video/AV1")]
-)
-async def test_the_codec_matrix_says_what_peers_lack(remote: Remote, remote_name: str, absent: str) -> None:
-    """When this is red, a peer has learnt something, and the tests above cover it."""
-    if remote.name != remote_name:
-        pytest.skip(f"about {remote_name}")
+async def test_the_codec_matrix_says_what_peers_lack(remote: Remote) -> None:
+    """When this is red, a peer has learnt something: say so, and the tests above cover it."""
     async with with_ours(remote) as call:
-        assert not await knows(remote, call, absent)
+        lacking = {video for video, _ in PAIRS if not await knows(remote, call, video)}
+        assert lacking == LACKING[remote.name]
+        assert all([await knows(remote, call, audio) for _, audio in PAIRS])
 
 
 @pytest.mark.parametrize("side", ["left", "right"], ids=["ours", "theirs"])
