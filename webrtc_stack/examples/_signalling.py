@@ -27,6 +27,7 @@ _PAGE = """<!doctype html><meta charset="utf-8"><title>TITLE</title>
 go.onclick = async () => {
   go.disabled = true;
   const pc = new RTCPeerConnection();
+  addEventListener("pagehide", () => pc.close());  // else the other side learns it when consent expires, in 30 s
   pc.onconnectionstatechange = () => state.textContent = pc.connectionState;
   pc.ontrack = ({track}) => {
     const element = document.createElement(track.kind);
