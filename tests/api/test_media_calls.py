@@ -185,6 +185,26 @@ def test_rtp_packets_go_through_and_their_gaps_survive() -> None:
     sim.run(main)
 
 
+def test_rtp_packets_of_a_source_that_knows_nothing_of_the_call_go_out_by_their_codec() -> None:
+    async def main(net: sim.Network) -> None:
+        async with a_call(net) as call:
+            sender = call.left.add_transceiver("audio", direction="sendonly").sender
+            packet = rtp.RtpPacket(payload_type=127, sequence_number=1, ssrc=7, payload=b"\xf8\x01")
+            assert sender.send_rtp([packet], codec="audio/opus") == 0, "there is no connection yet"
+            await call.negotiate()
+            packets = call.right.receivers[0].rtp_packets()
+            assert sender.send_rtp([packet]) == 0, "127 was not negotiated"
+            assert sender.send_rtp([packet], codec="audio/opus") == 1
+            assert sender.send_rtp([packet], codec="audio/L16") == 0
+            opus = next(one for one in sender.get_parameters().codecs if one.codec.name.lower() == "opus")
+            assert [(one.payload_type, one.payload) for one in await take(packets, 1)] == [
+                (opus.payload_type, b"\xf8\x01")
+            ]
+            assert packet.payload_type == 127, "the packet that was given is not changed"
+
+    sim.run(main)
+
+
 def test_an_audio_call_becomes_a_video_call_and_an_audio_call_again() -> None:
     async def main(net: sim.Network) -> None:
         async with a_call(net) as call:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InvalidAccessError, InvalidArgumentError, InvalidStateError, NotSupportedError, UsageError
 from ..peer import (
+    Codec,
     CodecParameters,
     MediaKind,
     OutgoingFrame,
@@ -24,7 +25,7 @@ from ..peer import (
 )
 from ..rtp import RtpPacket
 from .dtmf import DtmfSender
-from .encoded_track import EncodedFrameLike, EncodedSubscription, EncodedTrack, encoded_frame
+from .encoded_track import EncodedFrameLike, EncodedSubscription, EncodedTrack, codec_of, encoded_frame
 from .engine import EncoderCounters
 from .parameters import SendParameters, checked_encodings, extension_parameters, is_media, same_mime
 from .sending import Sending
@@ -144,15 +145,19 @@ class Sender:
             return False
         return self._send_encoded(encoded_frame(frame), rid)
 
-    def send_rtp(self, packets: Sequence[RtpPacket], *, rid: str | None = None) -> int:
+    def send_rtp(
+        self, packets: Sequence[RtpPacket], *, rid: str | None = None, codec: Codec | str | None = None
+    ) -> int:
         """Sends RTP packets of any source: their gaps survive, and a new source goes on where the last one was.
-        Returns: how many were taken; none before there is a connection.
+        `codec`, or its MIME type, says what they carry, whatever payload type their source has chosen; without it
+        their payload types must have been negotiated. Returns: how many were taken; none before there is a connection.
 
-        Errors: `UsageError` kinds for a payload type that was not negotiated, or an unknown layer.
+        Errors: `InvalidAccessError` for an unknown layer.
         """
         if self._view().plan is None:
             return 0
-        taken = self._hub.core.send_packets(self._handle, packets, self._hub.now(), rid=rid)
+        chosen = None if codec is None else codec_of(codec)
+        taken = self._hub.core.send_packets(self._handle, packets, self._hub.now(), rid=rid, codec=chosen)
         self._hub.wake()
         return taken
 

@@ -77,13 +77,11 @@ class Gateway(asyncio.DatagramProtocol):
         """From FFmpeg."""
         if self._sender is None:
             return
-        codecs = self._sender.get_parameters().codecs
         try:
             packet = RtpPacket.parse(data)
-            packet.payload_type = next(one.payload_type for one in codecs if one.codec.name == "VP8")
-        except (rtc.ParseError, StopIteration):
-            return  # somebody else's datagram, or nothing is negotiated yet
-        self._sender.send_rtp([packet])
+        except rtc.ParseError:
+            return  # somebody else's datagram
+        self._sender.send_rtp([packet], codec="video/VP8")  # whatever payload type FFmpeg has chosen
 
 
 def describe(payload_type: int, port: int) -> str:

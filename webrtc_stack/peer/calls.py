@@ -267,14 +267,21 @@ class Calls(MachineBase[Any]):
         return self._is_served(handle) and self.media.send_frame(handle, frame, now, rid)
 
     def send_packets(
-        self, handle: TransceiverHandle, packets: Sequence[RtpPacket], now: Instant, rid: str | None = None
+        self,
+        handle: TransceiverHandle,
+        packets: Sequence[RtpPacket],
+        now: Instant,
+        rid: str | None = None,
+        *,
+        codec: Codec | None = None,
     ) -> int:
         """Sends RTP packets of the application's own making; SSRC, numbers and extensions are made to fit.
 
-        Returns: how many were taken.
+        With `codec` the payload type becomes what that codec has here; without it the packets' own must have been
+        negotiated. Returns: how many were taken.
         """
         now = self._advance(now)
-        return self.media.send_packets(handle, packets, now, rid) if self._is_served(handle) else 0
+        return self.media.send_packets(handle, packets, now, rid, codec=codec) if self._is_served(handle) else 0
 
     def request_keyframe(self, handle: TransceiverHandle, now: Instant, rid: str | None = None) -> None:
         """Asks the peer for a key frame, once a round trip at most; where nothing comes there is nothing to ask."""
