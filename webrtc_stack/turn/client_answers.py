@@ -178,6 +178,7 @@ class ClientAnswers(ClientCore):
     def _refused(self, request: Request, message: Message, now: Instant) -> None:
         assert message.error is not None
         code, reason = message.error
+        reason = "".join(one for one in reason if one.isprintable())  # coturn ends its phrases with a zero byte
         if code in (ErrorCode.UNAUTHENTICATED, ErrorCode.STALE_NONCE):
             again, why = self._challenged(request, message, code)
             if again:
@@ -230,7 +231,7 @@ class ClientAnswers(ClientCore):
                 return
         if code == ErrorCode.ALLOCATION_MISMATCH and not self._released_once and self._challenge is not None:
             # Our address and port had an allocation before us, perhaps our own, from before a crash. It serves nobody
-            # any more, so it is given back, once.
+            # any more, so it is given back, once. (coturn says 437 to this port even so: then another one must do.)
             self._released_once = True
             self._requests.add(Request(Kind.RELEASE, (lifetime_attribute(0),), self._schedule))
             return

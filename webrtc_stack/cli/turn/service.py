@@ -31,7 +31,7 @@ class Stream(Protocol):
 
 
 class TurnService:
-    """Runs one server. `relay_hosts` are bound for relays, `external_hosts` told to peers; keys are families, 4 and 6."""
+    """Runs one server. `relay_hosts` are bound for relays, `external_hosts` told to peers; by family, 4 and 6."""
 
     def __init__(
         self,
