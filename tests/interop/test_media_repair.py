@@ -62,6 +62,21 @@ async def test_a_tenth_lost_both_ways_is_repaired(remote: Remote, by: Side) -> N
             assert decoded > 0.9 * sent - 3, f"{side} decoded {decoded:.0f} of {sent:.0f} frames"
 
 
+async def test_media_goes_on_after_an_outage(remote: Remote) -> None:
+    async with with_ours(remote, name="outage") as call:
+        await call.add("audio")
+        await call.add("video", rate=30)
+        await call.connect()
+        await call.flow()
+        network = call.ours.network
+        network.sending = network.receiving = 1.0
+        await asyncio.sleep(0.7)  # longer than retransmissions are asked for
+        network.sending = network.receiving = 0.0
+        await call.flow()
+        assert network.lost_sending > 0
+        assert network.lost_receiving > 0
+
+
 @offered_by
 @pytest.mark.parametrize("asked_by", ["left", "right"], ids=["we_ask", "they_ask"])
 async def test_a_key_frame_is_sent_when_asked_for(remote: Remote, by: Side, asked_by: Side) -> None:
