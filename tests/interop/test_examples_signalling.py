@@ -11,7 +11,6 @@ from aiohttp import ClientSession, web
 import webrtc_stack as rtc
 from webrtc_stack.examples import _signalling as signalling
 
-
 pytestmark = pytest.mark.usefixtures("loop")
 
 
