@@ -43,7 +43,7 @@ def test_the_simulated_call_is_the_same_every_time() -> None:
 
 
 def test_the_voice_agent_is_interrupted_and_reads_keys_the_same_every_time() -> None:
-    first = run_page("voice_echo_agent")
+    first = run_page("voice_agent_by_seed")
     assert "agent: is interrupted" in first and "agent: key 5" in first
     assert first == run_page("voice_echo_agent")
 

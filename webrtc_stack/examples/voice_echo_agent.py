@@ -1,14 +1,11 @@
 """The skeleton of a voice agent: hears a caller, knows when it has finished speaking, answers, and can be interrupted.
 
     python -m webrtc_stack.examples.voice_echo_agent --port 8080    open http://localhost:8080 and talk to it
-    python -m webrtc_stack.examples.voice_echo_agent                a call on a virtual network, tested by seed
+    python -m webrtc_stack.examples.voice_echo_agent                is tried by a caller, see voice_agent_by_seed.py
 
 Sound is PCM both ways: 16-bit mono at 16 kHz, as speech models like it, in pieces of 20 ms. Put your own thoughts into
 `Agent.think`: this one says again what it heard, so an echo comes back. Whoever speaks while it speaks interrupts it
-(barge-in). Telephone keys are read out as their tones.
-
-In the trial nothing but the network is made up: the same agent, real Opus, 2 % loss, and virtual time, so that ten
-seconds of talk take one and come out the same every time. Needs aiohttp and PyAV
+(barge-in). Telephone keys are read out as their tones. Needs aiohttp and PyAV
 (`pip install 'webrtc-stack[demo,media]'`).
 """
 
@@ -26,7 +23,6 @@ import av
 from aiohttp import web
 
 import webrtc_stack as rtc
-from webrtc_stack import devices, sim
 from webrtc_stack.examples import _signalling as signalling
 
 RATE = 16_000
@@ -145,61 +141,6 @@ def beep(seconds: float, *frequencies: float) -> bytes:
     return array.array("h", [int(sum(volume * math.sin(t * n) for t in turns)) for n in range(count)]).tobytes()
 
 
-class Caller:
-    """The other side of the trial: whistles, and knows what it hears."""
-
-    def __init__(self, pc: rtc.PeerConnection) -> None:
-        self._pc = pc
-        self.mouth = Mouth()
-        self.sender = pc.add_track(self.mouth.track)
-
-    async def expect(self, *frequencies: float) -> None:
-        """Listens until one of the frequencies is what there is to hear."""
-        recent = b""
-        async for pcm in hear(self._pc.receivers[0].track):
-            recent = (recent + pcm)[-10 * 2 * FRAME :]
-            loudest = devices.dominant_frequency([sample / 32768 for sample in array.array("h", recent)], RATE)
-            if any(abs(loudest - frequency) < 5 for frequency in frequencies):
-                print(f"caller: hears {loudest:.0f} Hz, {asyncio.get_running_loop().time():.2f} s into the call")
-                return
-
-    async def talk(self) -> None:
-        """Whistles, whistles into the answer, and presses a key."""
-        self.mouth.say(beep(1.0, 440))
-        await self.expect(440)
-        self.mouth.say(beep(0.4, 880))
-        await self.expect(880)
-        assert self.sender.dtmf is not None
-        await self.sender.dtmf.insert("5")
-        await self.expect(*KEYS["5"])
-        self.mouth.track.stop()
-
-
-async def tell(source: rtc.PeerConnection, target: rtc.PeerConnection) -> None:
-    """Signalling of the trial: one description, with all candidates in it."""
-    await source.set_local_description()
-    await source.wait_gathering_complete()
-    assert source.local_description is not None
-    await target.set_remote_description(source.local_description)
-
-
-async def trial(net: sim.Network) -> None:
-    here, there = net.host("10.0.0.1", name="caller"), net.host("10.0.0.2", name="agent")
-    net.link(here, there, latency=0.03, jitter=0.005, loss=0.02)
-    async with rtc.Client(runtime=here) as left, rtc.Client(runtime=there) as right:
-        calling, called = left.create_peer_connection(), right.create_peer_connection()
-        caller = Caller(calling)
-        await tell(calling, called)
-        agent = Agent(called)
-        await tell(called, calling)
-        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
-            group.create_task(agent.converse())
-            await calling.connection_state.wait_for("connected")
-            group.create_task(caller.mouth.run())
-            await caller.talk()
-            await calling.close()
-
-
 async def serve(options: argparse.Namespace) -> None:
     conversations: set[asyncio.Task[None]] = set()
 
@@ -222,7 +163,9 @@ def main() -> None:
     if options.port:
         signalling.run(serve(options))
     else:
-        sim.run(trial, seed=1)
+        from webrtc_stack.examples import voice_agent_by_seed  # which imports this page
+
+        voice_agent_by_seed.main()
 
 
 if __name__ == "__main__":
