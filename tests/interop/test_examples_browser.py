@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -56,6 +57,9 @@ class Program:
         self._process = process
         self.url = ""
         self.lines: list[str] = []
+
+    def interrupt(self) -> None:
+        self._process.send_signal(signal.SIGINT)
 
     async def until(self, pattern: str) -> re.Match[str]:
         """Reads lines until one matches."""
@@ -111,6 +115,19 @@ async def test_what_a_browser_sends_is_recorded(chromium: BrowserPage, tmp_path:
             await asyncio.sleep(2)
         await recorder.until(r"call1.webm: \d\d+ frames$")
     with av.open(str(tmp_path / "call1.webm")) as file:
+        assert len([*file.decode(video=0)]) > 10
+
+
+async def test_a_recording_is_whole_when_the_recorder_is_interrupted(chromium: BrowserPage, tmp_path: Path) -> None:
+    arguments = ("--folder", str(tmp_path), "--format", "mp4")
+    async with program("recorder", tmp_path, *arguments) as recorder, Tab(chromium, recorder.url) as tab:
+        await tab.click("#go")
+        await tab.until(CONNECTED)
+        await asyncio.sleep(2)
+        recorder.interrupt()
+        await recorder.until(r"call1.mp4: \d\d+ frames$")
+        await recorder.until("bye")
+    with av.open(str(tmp_path / "call1.mp4")) as file:
         assert len([*file.decode(video=0)]) > 10
 
 

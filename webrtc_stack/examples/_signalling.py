@@ -85,7 +85,10 @@ async def take_offer(request: web.Request, client: rtc.Client) -> rtc.PeerConnec
 async def answer(pc: rtc.PeerConnection) -> web.Response:
     """The response to the request that brought the offer."""
     await pc.set_local_description()
-    await pc.wait_gathering_complete(timeout=5)
+    try:
+        await pc.wait_gathering_complete(timeout=5)
+    except rtc.TimedOut:
+        pass  # a STUN server is silent: what was found without it must do
     assert pc.local_description is not None
     return web.json_response(pc.local_description.to_json())
 

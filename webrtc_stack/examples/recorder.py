@@ -1,10 +1,10 @@
 """A recorder: what a browser's camera and microphone send goes into a file as it came, without transcoding.
 
-    python -m webrtc_stack.examples.recorder --port 8080 --folder /tmp      open http://localhost:8080
-    python -m webrtc_stack.examples.recorder                                records a call of its own, and ends
+    python -m webrtc_stack.examples.recorder --port 8080       open http://localhost:8080
+    python -m webrtc_stack.examples.recorder                   records a call of its own, and ends
 
 The format decides which codecs are asked for: WebM and Matroska take VP8, VP9 and AV1, MP4 takes H.264, VP9 and AV1;
-sound is Opus. One file a call, finished when the caller leaves. Needs aiohttp and PyAV
+sound is Opus. One file a call, finished when the caller leaves, or the program is interrupted. Needs aiohttp and PyAV
 (`pip install 'webrtc-stack[demo,media]'`).
 """
 
@@ -68,7 +68,13 @@ class Recordings:
             print(f"{path.name}: {recorder.counters.frames_written} frames", *recorder.notes, sep="; ")
 
     async def finished(self) -> None:
+        """Waits until the callers have left, and their files are whole."""
         await asyncio.gather(*self._tasks)
+
+    async def stop(self) -> None:
+        """Ends the calls, so that their files are whole."""
+        await asyncio.gather(*(pc.close() for pc in self._client.connections))
+        await self.finished()
 
 
 async def send_something(client: rtc.Client, url: str) -> None:
@@ -96,13 +102,16 @@ async def work(options: argparse.Namespace) -> None:
     async with rtc.Client(rtc.ClientConfig(include_loopback=True)) as client:
         page = signalling.page("Recorder", send=("audio", "video"))
         with tempfile.TemporaryDirectory() as temporary:
-            folder = options.folder or Path(temporary)
+            folder = options.folder or (Path.cwd() if options.port else Path(temporary))
             recordings = Recordings(client, folder, options.format)
             post = {"/offer": recordings.offer}
             async with signalling.serving({"/": page}, post, host=options.host, port=options.port) as url:
                 if options.port:
                     print(f"open {url}; files go to {folder}")
-                    await asyncio.Event().wait()
+                    try:
+                        await asyncio.Event().wait()
+                    finally:
+                        await recordings.stop()
                 await send_something(client, url)
                 await recordings.finished()
                 describe(folder / f"call1.{options.format}")
@@ -110,7 +119,7 @@ async def work(options: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = signalling.arguments(__doc__)
-    parser.add_argument("--folder", type=Path, help="where files go; without it: away with the program")
+    parser.add_argument("--folder", type=Path, help="where files go (default: here)")
     parser.add_argument("--format", choices=CODECS, default="webm")
     signalling.run(work(parser.parse_args()))
 
