@@ -47,8 +47,11 @@ class Offload:
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            if not future.done():
-                await asyncio.wait([future])
+            while not future.done():
+                try:
+                    await asyncio.wait([future])
+                except asyncio.CancelledError:
+                    continue  # cancelled once more, as when a sender stops and then its connection closes
             if not future.cancelled():
                 future.exception()  # seen, so that nobody logs it as lost
             raise
