@@ -14,9 +14,9 @@ _SAMPLES: Final[dict[str, tuple[Literal["h", "i", "f", "d"], float]]] = {
 
 
 def peak_of(frame: Any) -> float | None:
-    """The largest sample of any channel as a part of full scale; None for frames that hold none we can read.
+    """The largest sample looked at as a part of full scale; None for frames that hold none we can read.
 
-    Cost: two passes in C over the samples, some 30 us for 20 ms of mono.
+    Cost: a third of the samples is looked at (of two channels by turns), enough for a meter: 10 us for 20 ms of mono.
     """
     name = getattr(getattr(frame, "format", None), "name", "")
     known = _SAMPLES.get(name.removesuffix("p"))
@@ -26,7 +26,8 @@ def peak_of(frame: Any) -> float | None:
     channels = 1 if name.endswith("p") else len(frame.layout.channels)
     peak = 0.0
     for plane in frame.planes:
-        view: Any = memoryview(plane).cast("B").cast(code)[: frame.samples * channels]  # planes are padded
+        view: Any = memoryview(plane).cast("B").cast(code)[: frame.samples * channels : 3]  # planes are padded
         if len(view):
-            peak = max(peak, max(view), -min(view))
+            values = view.tolist()
+            peak = max(peak, max(values), -min(values))
     return min(peak / scale, 1.0)

@@ -58,7 +58,10 @@ class Engine:
             return VideoDecoder(codec.codec.mime_type, codec.codec.clock_rate)
         if codec.codec.mime_type.lower() == _COMFORT_NOISE:
             return ComfortNoiseDecoder(codec.codec.clock_rate)
-        return AudioDecoder(codec.codec.mime_type, codec.codec.clock_rate, codec.codec.channels)
+        channels = codec.codec.channels
+        if codec.codec.mime_type.lower() == "audio/opus" and parse_fmtp(codec.codec.sdp_fmtp_line).get("stereo") != "1":
+            channels = 1  # always announced with two; what we did not ask for costs twice (RFC 7587 section 6.1)
+        return AudioDecoder(codec.codec.mime_type, codec.codec.clock_rate, channels)
 
     def can_encode(self, mime_type: str) -> bool:
         """Whether this FFmpeg has an encoder for it."""

@@ -86,6 +86,8 @@ class SampleConverter:
     def convert(self, frame: av.AudioFrame) -> bytes:
         """The samples that are ready; a few may come with the next frame. Errors: `InvalidArgumentError`."""
         source = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if source == ("s16", self.layout, self._rate) and self._resampler is None:
+            return bytes(memoryview(frame.planes[0])[: frame.samples * 2 * self._channels])
         if self._resampler is None or source != self._source:
             self._resampler = av.AudioResampler(format="s16", layout=self.layout, rate=self._rate)
             self._source = source
