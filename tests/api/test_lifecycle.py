@@ -114,9 +114,13 @@ def test_two_hundred_cycles_leave_no_task_socket_or_object_behind() -> None:
         await asyncio.sleep(60)
         assert net.next_instant() == float("inf"), "a timer outlived its connection"
 
+    def alive() -> int:
+        gc.collect()
+        return sum(isinstance(thing, (rtc.PeerConnection, DataChannels)) for thing in gc.get_objects())
+
+    before = alive()  # what other tests of this process still hold
     sim.run(main)
-    gc.collect()
-    assert sum(isinstance(thing, (rtc.PeerConnection, DataChannels)) for thing in gc.get_objects()) == 0
+    assert alive() <= before
 
 
 def test_failures_in_the_background_surface_when_the_client_ends() -> None:
