@@ -89,8 +89,9 @@ class ClientAnswers(ClientCore):
             if not message.verify(challenge.key):
                 reason = "response with wrong integrity"
         elif challenge is not None:
-            # An Allocate has nothing to lose, and a refusal that is not protected is better told than waited out.
-            unsigned = error is not None and (error.code in _UNSIGNED_ERRORS or request.kind is Kind.ALLOCATE)
+            # These two have nothing to lose, and a refusal that is not protected is better told than waited out.
+            kinds = (Kind.ALLOCATE, Kind.RELEASE)
+            unsigned = error is not None and (error.code in _UNSIGNED_ERRORS or request.kind in kinds)
             if not unsigned:
                 reason = "response without integrity"
         if reason:

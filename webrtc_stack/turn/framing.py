@@ -66,7 +66,7 @@ class Framer:
                 if length & 3:
                     broken = _error(f"a STUN message of {length} bytes", at + 2)
                     break
-                if not _COOKIE.startswith(buffer[at + 4 : at + 8]):
+                if size - at >= 8 and buffer[at + 4 : at + 8] != _COOKIE:
                     broken = _error("the magic cookie is missing", at + 4)
                     break
             elif 0x40 <= first <= 0x7F:
@@ -79,7 +79,7 @@ class Framer:
                 broken = _error(f"a message of {end} bytes, at most {self._max_frame_bytes} are allowed", at + 2)
                 break
             if at + following > size:
-                wanted = following
+                wanted = following if size - at >= 8 else 8  # a STUN message is looked at again with its cookie
                 break
             frames.append(buffer[at : at + end])
             at += following
