@@ -10,7 +10,7 @@ from tests.support.ice_net import IceNet, Nat, Node, completed, connected
 from webrtc_stack import stun
 from webrtc_stack.base import Address, CandidateType
 from webrtc_stack.errors import InvalidStateError
-from webrtc_stack.ice import CandidateGathered, GatheringStateChanged, IceState, PairSelected, StunServer
+from webrtc_stack.ice import CandidateGathered, GatheringStateChanged, IceConfig, IceState, PairSelected, StunServer
 from webrtc_stack.sim import LinkConfig
 
 RTT = 0.05
@@ -228,6 +228,22 @@ def test_a_restart_keeps_the_old_path_until_the_new_session_has_one() -> None:
     assert [event.state.value for event in a.named(GatheringStateChanged)] == ["gathering", "complete"] * 2
 
 
+def test_after_a_restart_the_old_path_is_taken_a_while_longer() -> None:
+    net, a, b = _pair(6)
+    _up(net, a, b)
+    net.run(10)
+    old = a.paths.intern(next(iter(a.sockets)), Address("198.51.100.7", 7))  # where b checks from, too
+    a.agent._session._elsewhere.append(old)
+    a.agent.restart(net.now)
+    b.agent.restart(net.now)
+    net.signal(a, b)
+    assert net.run(net.now + 2, completed(a, b))
+    assert a.agent.accepts(old), "browsers go on sending there until they have moved on their own"
+    net.run(net.now + IceConfig().restart_grace + 1)
+    assert not a.agent.accepts(old)
+    assert completed(a, b)()
+
+
 def test_a_restart_revives_a_failed_agent() -> None:
     net, a, b = _pair(7)
     _up(net, a, b)
@@ -277,6 +293,7 @@ def test_restarts_of_both_sides_in_a_row_leave_nothing_behind() -> None:
         b.agent.restart(net.now)
         net.signal(a, b)
         assert net.run(net.now + 10, completed(a, b)), round_
+    net.run(net.now + 6)  # the paths of before are kept for a while
     assert len(a.agent.pairs) == 1
     assert len(a.paths._pins) == 1
     net.run(net.now + 300)

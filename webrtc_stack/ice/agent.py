@@ -76,6 +76,7 @@ class IceAgent(MachineBase[IceEvent]):
         "_locals",
         "_names",
         "_previous",
+        "_previous_until",
         "_refusals",
         "_remote_complete",
         "_reported_path",
@@ -110,6 +111,7 @@ class IceAgent(MachineBase[IceEvent]):
         self._accepted: set[PathId] = set()
         self._closed = False
         self._previous: Session | None = None
+        self._previous_until: Instant = NEVER
         self._generation = 1
         self._session = self._new_session(0, config.local_parameters or self._draw_parameters())
 
@@ -235,7 +237,10 @@ class IceAgent(MachineBase[IceEvent]):
             pair = previous.checklist.pairs.get(path)
             if pair is not None:
                 return pair
-        return self._session.checklist.pairs.get(path)
+        pair = self._session.checklist.pairs.get(path)
+        if pair is None and previous is not None:
+            return previous.checklist.pairs.get(path)
+        return pair
 
     def accepts(self, path: PathId) -> bool:
         """Whether data from this path comes from a peer that passed a check.
@@ -374,7 +379,8 @@ class IceAgent(MachineBase[IceEvent]):
     def restart(self, now: Instant, parameters: IceParameters | None = None) -> IceParameters:
         """Begins a new generation and returns its local parameters: the given ones, or fresh ones.
 
-        The selected path keeps carrying data until the new session has one. `gather` announces the candidates anew.
+        The selected path keeps carrying data until the new session has one, and is listened to for `restart_grace`
+        longer. `gather` announces the candidates anew.
         """
         now = self._advance(now)
         self._refuse_if_closed("restart")
@@ -384,6 +390,7 @@ class IceAgent(MachineBase[IceEvent]):
                 self._previous.end()
             old.retire()
             self._previous = old
+            self._previous_until = NEVER
         else:
             old.end()
         self._idle_state = IceState.NEW if self._state is IceState.NEW else IceState.CHECKING
@@ -589,9 +596,15 @@ class IceAgent(MachineBase[IceEvent]):
         # Names still being resolved may bring candidates yet.
         session.remote_complete = self._remote_complete and not self._names.candidates_pending
         previous = self._previous
-        if previous is not None and (session.selected is not None or previous.selected is None):
-            previous.end()
-            self._previous = None
+        if previous is not None:
+            if session.selected is None:
+                self._previous_until = NEVER
+            elif self._previous_until == NEVER:  # the peer moves in its own time
+                self._previous_until = now + self._config.restart_grace
+            if previous.selected is None or now >= self._previous_until:
+                previous.end()
+                self._previous = None
+                self._previous_until = NEVER
         selected = self._selected
         path = None if selected is None else selected.path
         if selected is not self._counted_pair:  # after a restart another pair may have the same path
@@ -654,6 +667,7 @@ class IceAgent(MachineBase[IceEvent]):
         for key, instant in (
             ((Timer.GATHER, 0), self._gathering.sources.next_deadline(now)),
             ((Timer.NAMES, 0), self._names.next_deadline()),
+            ((Timer.FAREWELL, 0), self._previous_until),
         ):
             if instant < NEVER:
                 self._timers.set(key, instant)

@@ -76,6 +76,9 @@ class IceConfig:
     nomination_follow: float = 3.5
     """As controlled: a nomination fresher by this much than that of the selected pair moves the selection even to a
     pair of lower priority. Longer than the gap between checks of a peer that nominates in every check."""
+    restart_grace: float = 5.0
+    """How long the paths of before a restart are kept once the new session has one. Browsers go on sending on the old
+    path, and checking it, until they have moved on their own."""
 
     # --- gathering ---
     stun_rto: float = 0.5
@@ -98,7 +101,7 @@ class IceConfig:
     max_responses: int = 256
     """Responses waiting to be polled; further requests go unanswered, and the peer repeats them."""
     max_early_checks: int = 32
-    """Checks remembered that came before the remote parameters."""
+    """Checks remembered that came before the remote parameters, and paths of a peer that has restarted already."""
     max_names: int = 32
     """Names being resolved at a time."""
     max_locals: int = 64

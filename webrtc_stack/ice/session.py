@@ -67,6 +67,7 @@ class Session:
         "_consent",
         "_drops",
         "_early",
+        "_elsewhere",
         "_last_check_at",
         "_locals",
         "_lost_at",
@@ -117,6 +118,9 @@ class Session:
         self._book = CheckBook(config.max_transactions)
         self._responses: deque[tuple[CandidatePair | None, PathId, Message, bytes]] = deque()
         self._early: deque[_EarlyCheck] = deque(maxlen=config.max_early_checks)
+        self._elsewhere: deque[PathId] = deque(maxlen=config.max_early_checks)
+        """Where the peer, restarting, checks with its next ufrag and our last one: it knows our new one only later. It
+        has its success, so it may send there."""
         self._last_check_at: Instant = -NEVER
         self._waiting_since: Instant = 0.0
         """When checking last got something new: the start of `check_deadline`."""
@@ -257,6 +261,8 @@ class Session:
         elif priority is None and pair is None:
             self._drop(now, "check without PRIORITY")
         elif peer_ufrag != self.remote.ufrag:
+            if path not in self._elsewhere:
+                self._elsewhere.append(path)
             self._drop(now, "check of another remote ufrag")
         elif self.failed or (self.retired and pair is None):
             self._drop(now, "check for an ended session")
@@ -554,6 +560,7 @@ class Session:
         """Paths that data may come from: those where the peer passed a check, ours or one of its own."""
         accepted = [path for path, pair in self.checklist.pairs.items() if pair.valid or pair.vouched]
         accepted += [check.path for check in self._early]  # it may send before signalling has told who it is
+        accepted += self._elsewhere
         return accepted
 
     def retire(self) -> None:
@@ -575,6 +582,7 @@ class Session:
         self._book.clear()
         self._responses.clear()
         self._early.clear()
+        self._elsewhere.clear()
         self._selector.selected = None
         for timer in _SESSION_TIMERS:
             self._timers.clear((timer, self.number))

@@ -18,6 +18,7 @@ class Timer(Enum):
     GIVE_UP = "checking has taken too long"
     GATHER = "a STUN server is to be asked again or given up"
     NAMES = "a name was not resolved in time"
+    FAREWELL = "the paths of before a restart are given up"
 
 
 TimerKey = tuple[Timer, int]

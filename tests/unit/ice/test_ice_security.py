@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.ice_net import IceNet, Node, completed, connected
 from webrtc_stack.base import Address, Candidate, Datagram, SeededEntropy, SocketId, random_below
-from webrtc_stack.ice import AttributesReceived, IceState, PairSelected
+from webrtc_stack.ice import AttributesReceived, IceConfig, IceState, PairSelected
 from webrtc_stack.stun import Attribute, AttributeType, ErrorCode, Message, MessageClass
 
 STRANGER = Address("198.51.100.66", 6666)
@@ -150,6 +150,23 @@ def test_early_checks_of_another_peer_are_forgotten_when_signalling_names_the_ri
         _deliver(net, a, data, Address("203.0.113.1", port))
     a.agent.set_remote_parameters(b.agent.local_parameters, 0.0)
     assert [candidate.port for candidate in a.agent.remote_candidates] == [7001]
+
+
+def test_data_may_come_from_where_a_restarting_peer_checks_with_its_next_ufrag() -> None:
+    net, a, _ = _up()
+    local, pairs = a.agent.local_parameters, len(a.agent.pairs)
+    path = a.paths.intern(next(iter(a.sockets)), STRANGER)
+    _deliver(net, a, _request(a, username=f"{local.ufrag}:next", pwd="0" * 22))
+    assert not a.agent.accepts(path), "it did not know the password"
+    (answer,) = _deliver(net, a, _request(a, username=f"{local.ufrag}:next", number=2))
+    assert answer.message_class is MessageClass.SUCCESS_RESPONSE
+    assert a.agent.accepts(path), "with that answer it may send"
+    assert len(a.agent.pairs) == pairs
+    for port in range(1, 1000):
+        _deliver(net, a, _request(a, username=f"{local.ufrag}:next", number=port), Address("198.51.100.66", port))
+    assert len(a.agent._session._elsewhere) == IceConfig().max_early_checks
+    a.agent.close(net.now)
+    assert not a.agent.accepts(path)
 
 
 def test_opaque_attributes_of_checks_are_handed_up_unchanged() -> None:
