@@ -10,10 +10,12 @@ Spec: RFC 8656 sections 12 (channels), 12.4 and 12.5 (the message), 12.6 (paddin
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
+from ..base import PathId, Transmit
 from ..errors import InvalidArgumentError, ParseError
 
 FIRST_CHANNEL: Final = 0x4000
@@ -23,6 +25,9 @@ LAST_OLD_CHANNEL: Final = 0x7FFF
 """The last that RFC 5766 knew. Clients of its time (coturn's among them) still choose from all of these, so they are
 read everywhere."""
 CHANNEL_HEADER_BYTES: Final = 4
+
+make_transmit: Callable[[tuple[PathId, bytes, int]], Transmit] = partial(tuple.__new__, Transmit)
+"""A `Transmit` without a Python-level call: it is a plain NamedTuple."""
 
 _HEADER: Final = struct.Struct("!HH")
 _PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")

@@ -28,7 +28,7 @@ from ..stun import (
     RetransmissionConfig,
     new_transaction_id,
 )
-from .channel_data import wrap_many
+from .channel_data import make_transmit, wrap_many
 from .config import TurnClientConfig
 from .credentials import Challenge
 from .events import (
@@ -204,7 +204,7 @@ class ClientCore(MachineBase[TurnEvent]):
                 continue
             self._out_bytes += len(data)
             self.counters.datagrams_out += 1
-            self._out.append(Transmit(path, data))
+            self._out.append(make_transmit((path, data, 0)))
 
     def _indication(self, peer: Address, data: bytes) -> bytes:
         self.counters.indications_out += 1

@@ -40,7 +40,7 @@ from ..stun import (
 )
 from .allocation import Allocation, Relay
 from .authentication import Unproven
-from .channel_data import wrap_many
+from .channel_data import make_transmit, wrap_many
 from .methods import answer_channel_bind, answer_create_permission
 from .server_allocations import ServerAllocations
 from .server_events import (
@@ -140,14 +140,19 @@ class TurnServer(ServerAllocations):
             elif (found := relays.get(path.socket)) is not None:
                 self._from_peer(found[0], found[1], path.remote, [one.data for one in burst[at:end]], now)
             else:
-                allocation = self._by_path.get(path_id)
+                frames: list[bytes] = []
                 for one in burst[at:end]:
                     data = one.data
                     if len(data) >= 4 and 0x40 <= data[0] <= 0x7F:
-                        self._from_channel(allocation, data, now)
-                    else:
-                        control = True
-                        self._receive_stun(path_id, path.remote, data, now)
+                        frames.append(data)
+                        continue
+                    if frames:  # in order: a request may bind the channel that comes next
+                        self._from_channels(path_id, frames, now)
+                        frames = []
+                    control = True
+                    self._receive_stun(path_id, path.remote, data, now)
+                if frames:
+                    self._from_channels(path_id, frames, now)
             at = end
         if control:
             self._rearm(now)
@@ -198,18 +203,47 @@ class TurnServer(ServerAllocations):
 
     # --- data -------------------------------------------------------------------------------------------------------
 
-    def _from_channel(self, allocation: Allocation | None, data: bytes, now: Instant) -> None:
+    def _from_channels(self, client: PathId, frames: list[bytes], now: Instant) -> None:
+        """ChannelData of one client. No Python call a datagram while the channel stays the same."""
+        allocation = self._by_path.get(client)
         if allocation is None:
-            self.drops.add("channel data without allocation")
+            self.drops.add("channel data without allocation", len(frames))
             return
-        peer = allocation.peer_of(data[0] << 8 | data[1], now)
-        length = data[2] << 8 | data[3]
+        limited = self._config.bytes_per_second is not None
+        last, way = -1, None
+        out, room = self._out, self._config.max_queue - len(self._out)
+        moved = count = 0
+        for data in frames:
+            number = data[0] << 8 | data[1]
+            if number != last:
+                last, way = number, self._way(allocation, number, now)
+            if way is None:
+                continue
+            length = data[2] << 8 | data[3]
+            if length > len(data) - 4 or length > _MAX_DATAGRAM:
+                self.drops.add("channel data cut off")
+            elif limited and not allocation.has_room(length, now):
+                self.drops.add("over bandwidth")
+            elif count >= room:
+                self.drops.add("queue full")
+            else:
+                moved += length
+                count += 1
+                out.append(make_transmit((way, data[4 : 4 + length], 0)))
+        allocation.bytes_to_peers += moved
+        self.counters.datagrams_to_peers += count
+
+    def _way(self, allocation: Allocation, number: int, now: Instant) -> PathId | None:
+        """The path from the relay to the peer of a channel; None if there is no such channel, or no permission."""
+        peer = allocation.peer_of(number, now)
         if peer is None:
             self.drops.add("unknown channel")
-        elif length > len(data) - 4:
-            self.drops.add("channel data cut off")
-        else:
-            self._to_peer(allocation, peer, data[4 : 4 + length], now)
+            return None
+        relay = allocation.relays.get(6 if ":" in peer.host else 4)
+        if relay is None or relay.socket is None or not allocation.is_permitted(peer.host, now):
+            self.drops.add("no permission")
+            return None
+        return self._paths.intern(relay.socket, peer)
 
     def _to_peer(self, allocation: Allocation, peer: Address, data: bytes, now: Instant) -> None:
         relay = allocation.relays.get(6 if ":" in peer.host else 4)
@@ -232,6 +266,9 @@ class TurnServer(ServerAllocations):
         if not allocation.is_permitted(peer.host, now):
             self.drops.add("peer without permission", len(datagrams))
             return
+        if max(map(len, datagrams), default=0) > _MAX_DATAGRAM:
+            self.drops.add("datagram too large")
+            datagrams = [data for data in datagrams if len(data) <= _MAX_DATAGRAM]
         if self._config.bytes_per_second is not None:
             kept = [data for data in datagrams if allocation.has_room(len(data), now)]
             if len(kept) < len(datagrams):
@@ -241,8 +278,13 @@ class TurnServer(ServerAllocations):
         self.counters.datagrams_to_clients += len(datagrams)
         channel = allocation.channel_of(peer, now)
         if channel is not None:
-            for data in wrap_many(channel, datagrams, padded=allocation.stream):
-                self._send(allocation.path, data)
+            room = self._config.max_queue - len(self._out)
+            if len(datagrams) > room:
+                self.drops.add("queue full", len(datagrams) - room)
+                datagrams = datagrams[:room]
+            way = allocation.path
+            wrapped = wrap_many(channel, datagrams, padded=allocation.stream)
+            self._out.extend([make_transmit((way, data, 0)) for data in wrapped])
             return
         for data in datagrams:
             if len(data) > 65_000:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.calls import count_calls
 from webrtc_stack.base import NEVER, Address, Datagram, PathId
 from webrtc_stack.errors import InvalidArgumentError, InvalidStateError
 from webrtc_stack.stun import (
@@ -690,3 +691,20 @@ def test_config_says_what_is_wrong() -> None:
     for changes in wrong:
         with pytest.raises(InvalidArgumentError):
             server_config(**changes)
+
+
+def test_a_burst_through_a_channel_costs_no_python_call_a_datagram(asker: Asker) -> None:
+    asker.allocate()
+    asker.bind(0x4001, PEER)
+    server = asker.server
+    relay = next(iter(server.relays))
+    back = server.paths.intern(relay, PEER)
+
+    def through(path: PathId, data: bytes, count: int) -> int:
+        burst = [Datagram(path, data)] * count
+        calls = count_calls(TurnServer.receive_many, server, burst, 0.0).python
+        assert len(TurnServer.poll_transmits(server, 0.0, 1000)) == count
+        return calls
+
+    for path, data in ((asker.path, b"\x40\x01\x00\x02hi"), (back, b"hi")):
+        assert through(path, data, 202) == through(path, data, 2)
