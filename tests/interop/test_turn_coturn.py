@@ -23,6 +23,7 @@ from webrtc_stack.stun import Message, MessageClass
 from webrtc_stack.turn import (
     Allocated,
     AllocationFailed,
+    AlternateServer,
     ChannelBound,
     Closed,
     CloseReason,
@@ -255,6 +256,25 @@ def timed_ports(tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Pat
     folder = tmp_path_factory.mktemp("coturn")
     with coturn(folder, certificate, "--use-auth-secret", "--static-auth-secret=shared") as ports:
         yield ports
+
+
+def test_an_alternate_server_is_followed(
+    tmp_path: Path, certificate: tuple[Path, Path], coturn_ports: dict[str, int]
+) -> None:
+    """One coturn sends its clients on to another: there the same client, on a new path, goes on."""
+    onwards = f"--alternate-server={LOOPBACK}:{coturn_ports['udp']}"
+    with (
+        coturn(tmp_path, certificate, "--lt-cred-mech", "--user=alice:secret", onwards) as ports,
+        Line("udp", ports["udp"]) as line,
+    ):
+        line.client.allocate(time.monotonic())
+        line.run(lambda: bool(line.found(AlternateServer) or line.found(Closed)))
+        (found,) = line.found(AlternateServer)
+        assert found.address == Address(LOOPBACK, coturn_ports["udp"])
+        line.socket.connect((LOOPBACK, found.address.port))
+        line.client.allocate(time.monotonic(), path=PathId(1))
+        line.run(lambda: bool(line.found(Allocated) or line.found(Closed)))
+        assert line.found(Allocated), line.events
 
 
 class TestTimeLimitedCredentials:

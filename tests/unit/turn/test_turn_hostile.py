@@ -297,3 +297,16 @@ def test_events_of_a_client_that_is_not_polled_are_bounded() -> None:
     client.receive_many([Datagram(PathId(1), b"\x40\x00\x00\x00")] * 10_000, 0.0)
     kept = sum(len(one.datagrams) for one in client.poll_events() if isinstance(one, DataRelayed))
     assert kept == 157, "an empty one counts 64 bytes"
+
+
+def test_made_up_sources_push_no_client_out() -> None:
+    """The table of paths forgets the oldest; those with an allocation are held."""
+    server = RelayingServer(server_config(paths=PathTable(64)))
+    asker = Asker(server, Address("203.0.113.77", 7))
+    asker.allocate()
+    asker.bind(0x4001, PEER)
+    for number in range(1, 1000):
+        server.receive(Datagram(server.client_path(Address("198.18.0.1", number)), b"\x80"), 0.0)
+    server.from_peer([b"still here"], 0.0)
+    assert [one.path for one in server.poll_transmits(0.0)] == [asker.path]
+    assert server.client_path(Address("203.0.113.77", 7)) == asker.path
