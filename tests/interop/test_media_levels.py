@@ -13,7 +13,6 @@ from tests.support.remote_media import Picture, Tone
 from tests.support.remote_peer import Remote
 
 from .call import Line, Side, with_ours
-from .test_media import offered_by
 
 
 async def packets_back(media: OurMedia) -> None:
@@ -49,8 +48,7 @@ async def comes_back(line: Line) -> None:
         await line.right.wait_pictures(source, 8)
 
 
-@offered_by
-@pytest.mark.parametrize("level", ["encoded", "packets", "decoded"])
+@pytest.mark.parametrize(("level", "by"), [("encoded", "left"), ("packets", "right"), ("decoded", "left")])
 async def test_a_peer_gets_back_what_it_sends(remote: Remote, by: Side, level: str) -> None:
     async with with_ours(remote, name=f"echo of {level}") as call:
         await call.add("audio", by=by)
