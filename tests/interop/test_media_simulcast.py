@@ -12,13 +12,16 @@ from tests.support.remote_peer import CEILING, Remote
 
 from .call import Side, with_ours
 
+# Bitrates together below what browsers begin with, so that no layer waits for the estimate of the bandwidth to grow.
 LAYERS: list[dict[str, Any]] = [
-    {"rid": "high", "scaleResolutionDownBy": 1, "maxBitrate": 400_000},
-    {"rid": "middle", "scaleResolutionDownBy": 2, "maxBitrate": 200_000},
-    {"rid": "low", "scaleResolutionDownBy": 4, "maxBitrate": 100_000},
+    {"rid": "high", "scaleResolutionDownBy": 1, "maxBitrate": 150_000},
+    {"rid": "middle", "scaleResolutionDownBy": 2, "maxBitrate": 80_000},
+    {"rid": "low", "scaleResolutionDownBy": 4, "maxBitrate": 50_000},
 ]
-SIZE = (960, 540)
-"""The smallest for which Chromium makes three layers."""
+SIZES = {
+    "chromium": (960, 540),  # the smallest of which it makes three layers
+    "firefox": (480, 272),
+}
 
 
 async def frames(media: OurMedia, rid: str, count: int) -> int:
@@ -39,8 +42,9 @@ async def test_three_layers_are_received(remote: Remote) -> None:
     if remote.name == "aiortc":
         pytest.skip("aiortc has no simulcast")
     by: Side = "right"
+    width, height = SIZES[remote.name]
     async with with_ours(remote, name="simulcast") as call:
-        video = await call.add("video", by=by, flow="recvonly", encodings=LAYERS, size=SIZE)
+        video = await call.add("video", by=by, flow="recvonly", encodings=LAYERS, size=(width, height))
         await call.connect(by)
         ours = video.left
         assert isinstance(ours, OurMedia)
@@ -54,7 +58,7 @@ async def test_three_layers_are_received(remote: Remote) -> None:
             ours.receiver.decoded_rid = layer["rid"]
             ours.pictures.size = (0, 0)
             async with asyncio.timeout(CEILING):
-                while ours.pictures.size[0] != SIZE[0] // layer["scaleResolutionDownBy"]:
+                while ours.pictures.size[0] != width // layer["scaleResolutionDownBy"]:
                     await ours.count_frames(0.1)
             widths[layer["rid"]] = ours.pictures.size[0]
-        assert widths == {"high": 960, "middle": 480, "low": 240}
+        assert widths == {"high": width, "middle": width // 2, "low": width // 4}
