@@ -358,6 +358,11 @@ class TestCoturnsToolsThroughOurServer:
         done = subprocess.run(tool, capture_output=True, text=True, timeout=DEADLINE, check=False)
         assert "UDP reflexive addr: 127.0.0.1:" in done.stdout + done.stderr
 
+    def test_a_stream_that_is_something_else_is_closed(self, our_ports: dict[str, int]) -> None:
+        with socket.create_connection((LOOPBACK, our_ports["udp"]), DEADLINE) as stream:
+            stream.sendall(b"\x16\x03\x01 this is TLS on the plain port")
+            assert stream.recv(100) == b""
+
     @pytest.mark.parametrize("transport", TRANSPORTS)
     def test_our_own_client_is_served_too(self, our_ports: dict[str, int], transport: str) -> None:
         with Line(transport, our_ports["tls" if transport == "tls" else "udp"]) as line:

@@ -246,25 +246,27 @@ class TurnClient(ClientAnswers):
         now = self._advance(now)
         if self.state is ClientState.CLOSED or limit < 1:
             return []
-        self._ask_about_peers(now)
-        path = self._path
         out: list[Transmit] = []
-        for request, data in self._requests.transmit(now, limit, self._challenge):
-            self.counters.requests += 1
-            sends = request.transaction.sends if request.transaction is not None else 1
-            self.counters.retransmissions += sends > 1
-            if self._trace:
-                self._trace.event(
-                    now, "request_sent", kind=request.kind.value, sends=sends, signed=bool(request.challenge)
-                )
-            out.append(Transmit(path, data))
+        if self._deadlines.next() <= now:  # else there is nothing but data, and no table to go through
+            self._ask_about_peers(now)
+            self._transmit_requests(now, limit, out)
+            self._rearm(now)
         queue = self._out
         while queue and len(out) < limit:
             transmit = queue.popleft()
             self._out_bytes -= len(transmit.data)
             out.append(transmit)
-        self._rearm(now)
         return out
+
+    def _transmit_requests(self, now: Instant, limit: int, out: list[Transmit]) -> None:
+        for request, data in self._requests.transmit(now, limit, self._challenge):
+            self.counters.requests += 1
+            sends = request.transaction.sends if request.transaction is not None else 1
+            self.counters.retransmissions += sends > 1
+            if self._trace:
+                signed = request.challenge is not None
+                self._trace.event(now, "request_sent", kind=request.kind.value, sends=sends, signed=signed)
+            out.append(Transmit(self._path, data))
 
     def next_timeout(self) -> Instant:
         if self.state is ClientState.CLOSED:

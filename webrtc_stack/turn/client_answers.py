@@ -271,8 +271,13 @@ class ClientAnswers(ClientCore):
         for permission in permissions:
             permission.busy = False
             if self._peers.permissions.get(permission.host) is permission:
-                self._peers.drop_permission(permission.host)
+                self._give_up(permission)
                 self._emit(PermissionFailed(permission.host, code, reason))
+
+    def _give_up(self, permission: Permission) -> None:
+        if permission.held:
+            self.drops.add("permission refused", len(permission.held))
+        self._peers.drop_permission(permission.host)
 
     def _channel_refused(self, request: Request, code: int, reason: str) -> None:
         (channel,) = request.about
@@ -302,7 +307,7 @@ class ClientAnswers(ClientCore):
                 permission.busy = False
                 permission.refresh = now + self._config.retry_interval
                 if not permission.installed and self._peers.permissions.get(permission.host) is permission:
-                    self._peers.drop_permission(permission.host)
+                    self._give_up(permission)
                     self._emit(PermissionFailed(permission.host, NO_ANSWER, text))
         else:
             (channel,) = request.about

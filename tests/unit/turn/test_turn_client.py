@@ -306,9 +306,11 @@ def test_many_peers_take_few_requests() -> None:
 def test_one_forbidden_peer_does_not_take_the_others_along() -> None:
     wire = allocated()
     wire.client.permit(["203.0.113.1", "10.0.0.1", "203.0.113.2"], wire.now)
+    wire.client.send_many(Address("10.0.0.1", 1), [b"a", b"b"], wire.now)
     wire.run_for(1.0)
     assert wire.happened(PermissionFailed) == [PermissionFailed("10.0.0.1", 403, "Forbidden")]
     assert {one.host for one in wire.happened(PermissionInstalled)} == {"203.0.113.1", "203.0.113.2"}
+    assert wire.client.drops["permission refused"] == 2
     with pytest.raises(InvalidArgumentError):
         wire.client.send_many(Address("10.0.0.1", 1), [b"x"], wire.now)
 
@@ -475,6 +477,20 @@ def test_a_burst_costs_no_python_call_a_datagram() -> None:
     ):
         more = count_calls(work, many).python - count_calls(work, few).python
         assert more == 0
+
+
+def test_polling_data_goes_through_no_table() -> None:
+    wire = allocated()
+    wire.client.permit([f"203.0.113.{number}" for number in range(100, 200)], wire.now)
+    wire.client.bind(PEER, wire.now)
+    wire.run_for(1.0)
+    client = wire.client
+
+    def poll(count: int) -> int:
+        client.send_many(PEER, [bytes(100)] * count, wire.now)
+        return count_calls(client.poll_transmits, wire.now).python
+
+    assert poll(50) == poll(1) < 10
 
 
 def test_what_is_not_relayed_data_is_handed_back() -> None:
