@@ -569,8 +569,6 @@ def test_a_server_in_trouble_is_asked_again_until_time_is_over() -> None:
 
 def test_a_second_life_takes_over_what_the_first_one_left() -> None:
     wire = allocated()
-    second = Wire()
-    second.server.close(0.0)
     wire.client.__init__(client_config())  # type: ignore[misc]
     wire.client.allocate(wire.now)
     wire.run_for(1.0)
