@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import array
 import asyncio
+import random
 from typing import Any
 
 import av
 
 import webrtc_stack as rtc
 from webrtc_stack import devices
-from webrtc_stack.io import AsyncioRuntime
+from webrtc_stack.io import AsyncioRuntime, LossyRuntime
 
-from .lossy_runtime import LossyRuntime
 from .our_peer import OurPeer
 from .remote_media import RANGE, TOLERANCE, Flow, Kind, Picture, Pictures, Source, Tone
 from .remote_peer import CEILING, Description
@@ -172,7 +172,7 @@ class OurMediaPeer(OurPeer):
 
     async def create(self) -> None:
         self._inner = AsyncioRuntime()
-        self.network = LossyRuntime(self._inner, self.seed)
+        self.network = LossyRuntime(self._inner, random.Random(self.seed))
         self.client = rtc.Client(self.client.config, runtime=self.network)
         await super().create()
 

@@ -4,6 +4,7 @@ from .asyncio_runtime import AsyncioRuntime
 from .capabilities import Capabilities, capabilities
 from .driver import Driver, DriverCounters
 from .interfaces import AddressPolicy, local_addresses, select_addresses
+from .lossy import LossyRuntime
 from .reactor import AsyncioReactor, Reactor
 from .resolver import Resolver, ResolverConfig
 from .runtime import (
@@ -31,6 +32,7 @@ __all__ = [
     "DriverCounters",
     "LocalAddress",
     "LocalAddressLike",
+    "LossyRuntime",
     "Outgoing",
     "Reactor",
     "Received",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import struct
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ import webrtc_stack as rtc
 from webrtc_stack import sim
 from webrtc_stack.cli.demo import studio as studio_module
 from webrtc_stack.cli.demo.call import LINES, preferring
-from webrtc_stack.cli.demo.lossy import LossyRuntime, is_rtp
 from webrtc_stack.cli.demo.studio import Music, Parrot, melody, open_studio
 
 from .demo_page import Page, demo_with_page
@@ -176,61 +174,14 @@ def test_what_a_page_asks_for_is_never_believed(asked: dict[str, Any]) -> None:
     from webrtc_stack.cli.demo.call import Call
 
     class Nothing:
-        share = 0.0
+        sending = receiving = 0.0
 
     said: list[str] = []
     call = Call(None, None, Nothing(), spawn=said.append, say=said.append, negotiate=None)  # type: ignore[arg-type]
     call.ask(asked)
     assert call.wishes.codec in ("VP8", "VP9", "H264", "AV1")
-    assert 0 <= call.loss.share <= 0.5
+    assert 0 <= call.loss.sending <= 0.5
     assert (call.wishes.camera, call.wishes.voice, call.wishes.hold) == (False, False, False)
-
-
-def test_only_rtp_is_lost(tmp_path: Path) -> None:
-    rtp, rtcp = bytes([128, 96]) + bytes(20), bytes([128, 200]) + bytes(20)
-    stun, dtls = bytes(20), bytes([22]) + bytes(20)
-    assert [is_rtp(one) for one in (rtp, bytes([144, 0xE0]) + bytes(20), rtcp, stun, dtls, b"\x80")] == [
-        True, True, False, False, False, False,
-    ]  # fmt: skip
-
-    async def main(net: sim.Network) -> None:
-        host, other = net.host("10.0.0.1"), net.host("10.0.0.2")
-        lossy = LossyRuntime(host, Random(1))
-        assert lossy.local_addresses() == host.local_addresses()
-        assert (lossy.time(), lossy.wall_epoch) == (host.time(), host.wall_epoch)
-        ours: list[bytes] = []
-        theirs: list[bytes] = []
-        socket = lossy.open_udp(
-            ("eth0", "10.0.0.1", 0),
-            on_burst=lambda burst: ours.extend(one[1] for one in burst),
-            on_writable=lambda: None,
-        )
-        peer = other.open_udp(
-            ("eth0", "10.0.0.2", 0),
-            on_burst=lambda burst: theirs.extend(one[1] for one in burst),
-            on_writable=lambda: None,
-        )
-        for share, expected in ((0.0, 100), (0.5, 100)):
-            lossy.share = share
-            ours.clear()
-            theirs.clear()
-            for _ in range(100):
-                socket.send_burst([rtc_outgoing(peer.address, rtp), rtc_outgoing(peer.address, rtcp)])
-                peer.send_burst([(socket.address, rtp, 0), (socket.address, stun, 0)])
-            await asyncio.sleep(1)
-            assert theirs.count(rtcp) == expected and ours.count(stun) == expected
-            lost_out, lost_in = 100 - theirs.count(rtp), 100 - ours.count(rtp)
-            assert (lost_out, lost_in) == (lossy.lost_outgoing, lossy.lost_incoming)
-            assert (30 < lost_out < 70 and 30 < lost_in < 70) if share else lost_out == lost_in == 0
-        socket.close()
-
-    sim.run(main)
-
-
-def rtc_outgoing(remote: Any, data: bytes) -> Any:
-    from webrtc_stack.io import Outgoing
-
-    return Outgoing(remote, data)
 
 
 # --- with codecs ------------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ The parts:
 | `visitor` | one tab of a browser: a peer connection and what its channels do |
 | `call` | its media: camera echoed, picture, voice, music; what the page may change |
 | `studio` | what Python shows and plays; the only part that needs codecs (PyAV) |
-| `lossy` | a network that loses RTP on purpose |
 | `chat` | what Python answers |
 | `files` | the file protocol, safe names, limits |
 | `speed` | the throughput test |

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ...aio import PeerConnection, RemoteTrack, Sender, Transceiver, VideoTrack
+from ...io import LossyRuntime
 from ...peer import Codec, MediaKind
 from ...peer.stats import StatsReport
 from ...sdp import Direction
-from .lossy import LossyRuntime
 from .studio import PLAYED, VIDEO_CODECS, Music, Parrot, Studio
 
 LINES: Final = {
@@ -180,7 +180,7 @@ class Call:
                     self._negotiating = True
                     self._spawn(self._offer_again())
         if isinstance(loss, int | float) and 0 <= loss <= MAX_LOSS_PERCENT:
-            self.loss.share = loss / 100
+            self.loss.sending = self.loss.receiving = loss / 100
         if music in PLAYED:
             wishes.music = music
             if self.music is not None:
@@ -217,9 +217,9 @@ class Call:
             "music": "off" if music is None else music.playing,
             "frequency": 0.0 if music is None else music.frequency,
             "parrot": "idle" if parrot is None else parrot.state,
-            "loss": self.loss.share * 100,
-            "lostOutgoing": self.loss.lost_outgoing,
-            "lostIncoming": self.loss.lost_incoming,
+            "loss": self.loss.sending * 100,
+            "lostOutgoing": self.loss.lost_sending,
+            "lostIncoming": self.loss.lost_receiving,
         }
 
     def sound(self) -> dict[str, Any]:

@@ -152,8 +152,8 @@ def _call(link: Link) -> str:
         words.append(f"hears {call.parrot.level:.0f} dB")
     if call.music is not None and call.music.playing != "off":
         words.append(f"plays a {call.music.playing}")
-    if call.loss.share:
-        words.append(f"loses {call.loss.share:.0%} on purpose")
+    if call.loss.sending:
+        words.append(f"loses {call.loss.sending:.0%} on purpose")
     return "   ".join(words)
 
 

@@ -26,13 +26,13 @@ from typing import Any, Final
 
 from ...aio import Client, DataChannel, PeerConnection
 from ...errors import WebRTCError
+from ...io import LossyRuntime
 from ...peer import IceCandidate, PeerSnapshot, SessionDescription
 from ...peer.stats import StatsReport
 from ...version import __version__
 from ..wording import printable
 from . import chat, files, panel, speed
 from .call import STATS_SECONDS, Call, drawn
-from .lossy import LossyRuntime
 from .studio import Studio
 
 PING_LABEL: Final = "ping"

@@ -1,7 +1,12 @@
-"""A network that loses RTP on purpose, so that one can watch NACK, retransmissions and key frames at work.
+"""A network that loses RTP on purpose, on real sockets: to watch NACK, retransmissions and key frames at work.
 
 It stands between a connection and its sockets: a runtime around a runtime. Only RTP is lost; ICE, DTLS, data channels
-and RTCP pass, so that the repair is what is seen.
+and RTCP pass, so that the repair is what is seen. What arrives may be handed on later than it came, which makes a round
+trip long enough to be measured. A whole bad network, by seed and under a virtual clock, is the room `sim`.
+
+    runtime = io.LossyRuntime(client.runtime)
+    pc = client.create_peer_connection(runtime=runtime)
+    runtime.sending = runtime.receiving = 0.1
 """
 
 from __future__ import annotations
@@ -9,24 +14,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
-from ...base import Address, Entropy, Instant
-from ...io import Cancellable, LocalAddressLike, Outgoing, ReceivedLike, Runtime, UdpSocket
+from ..base import Address, Entropy, Instant
+from .runtime import Cancellable, LocalAddressLike, Outgoing, ReceivedLike, Runtime, UdpSocket
 
 
 def is_rtp(datagram: bytes) -> bool:
     """Whether a datagram carries RTP, and not RTCP or anything else. Spec: RFC 7983 section 7, RFC 5761 section 4."""
-    return len(datagram) > 12 and 128 <= datagram[0] <= 191 and not 192 <= datagram[1] <= 223
+    return len(datagram) >= 12 and 128 <= datagram[0] <= 191 and not 192 <= datagram[1] <= 223
 
 
 class LossyRuntime:
-    """`share` (0 to 1) of all RTP datagrams vanishes, in each direction; may be changed at any time."""
+    """`sending` and `receiving` are the parts of RTP datagrams that vanish, 0 to 1, nothing at first; `delay` is in
+    seconds, for everything that arrives. All may be changed at any time."""
 
     def __init__(self, runtime: Runtime, chance: Random | None = None) -> None:
         self._runtime = runtime
         self._chance = chance or Random()
-        self.share = 0.0
-        self.lost_outgoing = 0
-        self.lost_incoming = 0
+        self.sending = 0.0
+        self.receiving = 0.0
+        self.delay = 0.0
+        self.lost_sending = 0
+        self.lost_receiving = 0
 
     @property
     def wall_epoch(self) -> float:
@@ -59,32 +67,43 @@ class LossyRuntime:
         on_burst: Callable[[Sequence[ReceivedLike]], None],
         on_writable: Callable[[], None],
     ) -> UdpSocket:
-        def receive(burst: Sequence[ReceivedLike]) -> None:
-            if self.share:
-                kept = [one for one in burst if not self._loses(one[1])]
-                self.lost_incoming += len(burst) - len(kept)
-                burst = kept
-            if burst:
+        socket: _LossySocket
+
+        def hand_on(burst: Sequence[ReceivedLike]) -> None:
+            if not socket.closed:
                 on_burst(burst)
 
-        return _LossySocket(self, self._runtime.open_udp(local, port=port, on_burst=receive, on_writable=on_writable))
+        def receive(burst: Sequence[ReceivedLike]) -> None:
+            if self.receiving:
+                kept = [one for one in burst if not self._loses(one[1], self.receiving)]
+                self.lost_receiving += len(burst) - len(kept)
+                burst = kept
+            if burst and self.delay:
+                late = list(burst)  # a burst is the socket's own until its callback returns
+                self._runtime.call_at(self._runtime.time() + self.delay, lambda: hand_on(late))
+            elif burst:
+                on_burst(burst)
+
+        socket = _LossySocket(self, self._runtime.open_udp(local, port=port, on_burst=receive, on_writable=on_writable))
+        return socket
 
     def survivors(self, burst: Sequence[Outgoing]) -> Sequence[Outgoing]:
         """What is left of datagrams that are about to leave."""
-        if not self.share:
+        if not self.sending:
             return burst
-        kept = [one for one in burst if not self._loses(one[1])]
-        self.lost_outgoing += len(burst) - len(kept)
+        kept = [one for one in burst if not self._loses(one[1], self.sending)]
+        self.lost_sending += len(burst) - len(kept)
         return kept
 
-    def _loses(self, datagram: bytes) -> bool:
-        return is_rtp(datagram) and self._chance.random() < self.share
+    def _loses(self, datagram: bytes, part: float) -> bool:
+        return is_rtp(datagram) and self._chance.random() < part
 
 
 class _LossySocket:
     def __init__(self, runtime: LossyRuntime, socket: UdpSocket) -> None:
         self._runtime = runtime
         self._socket = socket
+        self.closed = False
 
     @property
     def address(self) -> Address:
@@ -100,4 +119,5 @@ class _LossySocket:
             self._socket.send_burst(burst)
 
     def close(self) -> None:
+        self.closed = True
         self._socket.close()
