@@ -17,8 +17,16 @@ from tests.support.peers import Signalling, two_peers
 from webrtc_stack import sim
 from webrtc_stack.dtls import SrtpProfile
 from webrtc_stack.errors import NegotiationError
-from webrtc_stack.peer import MediaKind, TrackAdded, TrackRemoved, TransceiverHandle, TransceiverRemoved
+from webrtc_stack.peer import (
+    MediaKind,
+    TrackAdded,
+    TrackRemoved,
+    TransceiverChanged,
+    TransceiverHandle,
+    TransceiverRemoved,
+)
 from webrtc_stack.peer.media import FramesReceived, OutgoingFrame
+from webrtc_stack.peer.negotiation import capabilities
 from webrtc_stack.sdp import Direction
 
 FRAME_BYTES = 3000
@@ -175,6 +183,23 @@ def test_a_stopped_transceiver_leaves_and_its_section_is_used_again() -> None:
             await one.send(one.a, second, range(10))
             await asyncio.sleep(0.2)
             assert one.frames(one.b)[-10:] == list(range(10))
+
+    run(main)
+
+
+def test_another_codec_alone_is_a_change_of_the_transceiver() -> None:
+    async def main(net: sim.Network) -> None:
+        async with call(net) as one:
+            core = one.a.core
+            video = core.add_track(MediaKind.VIDEO, 0.0, track_id="camera")
+            await one.connect()
+            one.events[one.b].clear()
+            vp9 = [codec for codec in capabilities(MediaKind.VIDEO).codecs if codec.name == "VP9"]
+            core.set_codec_preferences(video, vp9, one.a.runtime.time())
+            await one.negotiate()
+            assert len(one.of(one.b, TransceiverChanged)) >= 1
+            plan = core.transceiver(video).plan
+            assert plan is not None and plan.send_codecs[0].codec.name == "VP9"
 
     run(main)
 

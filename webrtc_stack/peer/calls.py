@@ -229,7 +229,9 @@ class Calls(MachineBase[Any]):
                 packets, frames, playout = self._delivery[handle]
                 self.media.set_delivery(handle, now, packets=packets, frames=frames, playout=playout)
 
-    def _tell_transceivers(self, before: tuple[Transceiver, ...], plan: Plan) -> None:
+    def _tell_transceivers(
+        self, before: tuple[Transceiver, ...], agreed: dict[TransceiverHandle, RtpPlan], plan: Plan
+    ) -> None:
         """Events for what a description, or a rollback, did to the transceivers and their tracks."""
         known = {one.handle: one for one in before}
         present = {one.handle: one for one in self._state.transceivers}
@@ -241,8 +243,9 @@ class Calls(MachineBase[Any]):
                 self._emit(TrackAdded(change.transceiver, change.track_id, change.stream_ids))
             else:
                 self._emit(TrackRemoved(change.transceiver))
+        agreed_now = self._rtp_plans()
         for handle, one in present.items():
-            if handle not in known or one != known[handle]:
+            if handle not in known or one != known[handle] or agreed_now.get(handle) != agreed.get(handle):
                 self._emit(TransceiverChanged(handle))
         for handle in known:
             if handle not in present:

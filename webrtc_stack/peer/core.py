@@ -250,7 +250,7 @@ class PeerCore(Calls):
             )
         if len(applied.state.transceivers) > MAX_TRANSCEIVERS:
             raise NegotiationError(f"the peer offers more than {MAX_TRANSCEIVERS} sections of audio and video")
-        transceivers = self._state.transceivers
+        transceivers, agreed = self._state.transceivers, self._rtp_plans()
         self._state = applied.state
         self._plan = plan
         if before is not plan.signaling_state:
@@ -259,7 +259,7 @@ class PeerCore(Calls):
                 self._trace.event(now, "signaling_state_changed", state=plan.signaling_state, before=before)
         self._carry_out(plan, now)
         self._configure_media(now)
-        self._tell_transceivers(transceivers, plan)
+        self._tell_transceivers(transceivers, agreed, plan)
         self._check_negotiation(now)
 
     def _carry_out(self, plan: Plan, now: Instant) -> None:
