@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, TypeVarTuple
 
-from ..errors import NotSupportedError
+from ..sim import SimEventLoop
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -36,28 +36,28 @@ class Offload:
         if self._inline:
             return function(*args)
         if self._pool is None:
+            if isinstance(asyncio.get_running_loop(), SimEventLoop):
+                self._inline = True
+                return function(*args)
             self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="webrtc-codec")
-        try:
-            future = asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
-        except NotSupportedError:
-            self._inline = True
-            return function(*args)
+        work = self._pool.submit(function, *args)
         self._busy += 1
-        future.add_done_callback(self._returned)
         try:
-            return await asyncio.shield(future)
+            # Not shielded: that would cost another turn of the loop a frame. Cancelling this wrapper takes back work
+            # that has not begun, and leaves work that has.
+            return await asyncio.wrap_future(work)
         except asyncio.CancelledError:
-            while not future.done():
+            end = asyncio.wrap_future(work)
+            while not end.done():
                 try:
-                    await asyncio.wait([future])
+                    await asyncio.wait([end])
                 except asyncio.CancelledError:
                     continue  # cancelled once more, as when a sender stops and then its connection closes
-            if not future.cancelled():
-                future.exception()  # seen, so that nobody logs it as lost
+            if not end.cancelled():
+                end.exception()  # seen, so that nobody logs it as lost
             raise
-
-    def _returned(self, future: asyncio.Future[T]) -> None:
-        self._busy -= 1
+        finally:
+            self._busy -= 1
 
     def close(self) -> None:
         """Ends the threads: idle ones at once, those at work when they have done what they do. Idempotent."""

@@ -199,6 +199,13 @@ def test_a_section_without_a_codec_in_common_is_rejected() -> None:
     assert media[1].port == 0 and plan.stopped_transceivers == (1,)
 
 
+def test_opus_without_channels_is_opus() -> None:
+    assert "opus/48000/2" in MEDIA
+    _, plan, media = answering(start("B"), MEDIA.replace("opus/48000/2", "OPUS/48000"))
+    assert media[0].port != 0 and media[0].formats[0] == "111"
+    assert rtp(plan, 0).send_codecs[0].codec.channels == 2
+
+
 def test_red_is_declined_unless_it_is_asked_for() -> None:
     a = preferring("A", "audio", audio("red", 48000, 2), OPUS)
     a, made = create_offer(a, NOTHING, A)

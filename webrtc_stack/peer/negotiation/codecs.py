@@ -156,6 +156,8 @@ def codecs_of(section: MediaDescription) -> tuple[SectionCodec, ...]:
 def _codec(kind: MediaKind, payload_type: int, named: RtpMap | None) -> Codec | None:
     if named is not None:
         name, clock_rate, channels = named.encoding, named.clock_rate, named.channels
+        if name.lower() == "opus":
+            channels = 2  # there is no other (RFC 7587 section 7); webrtcbin 1.22 at times writes none
     elif payload_type in _STATIC and kind is MediaKind.AUDIO:
         name, clock_rate, channels = _STATIC[payload_type]
     else:
