@@ -13,6 +13,7 @@ from .picture import TestPicture
 from .player import Player, play
 from .recorder import Recorder, RecorderCounters
 from .sound import Sine, dominant_frequency, mono_samples, silence
+from .speech import Speech, pcm
 from .synthetic import test_picture, tone
 from .video_encoder import VideoEncoder, default_bitrate
 
@@ -31,6 +32,7 @@ __all__ = [
     "Recorder",
     "RecorderCounters",
     "Sine",
+    "Speech",
     "System",
     "TestPicture",
     "VideoDecoder",
@@ -44,6 +46,7 @@ __all__ = [
     "list_devices",
     "mono_samples",
     "open_input",
+    "pcm",
     "play",
     "read_cells",
     "read_counter",

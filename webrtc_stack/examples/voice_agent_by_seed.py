@@ -12,7 +12,7 @@ import asyncio
 
 import webrtc_stack as rtc
 from webrtc_stack import devices, sim
-from webrtc_stack.examples.voice_echo_agent import FRAME, KEYS, RATE, Agent, Mouth, beep, hear
+from webrtc_stack.examples.voice_echo_agent import FRAME, KEYS, RATE, Agent, beep
 
 
 class Caller:
@@ -20,13 +20,13 @@ class Caller:
 
     def __init__(self, pc: rtc.PeerConnection) -> None:
         self._pc = pc
-        self.mouth = Mouth()
+        self.mouth = devices.Speech(RATE)
         self.sender = pc.add_track(self.mouth.track)
 
     async def expect(self, *frequencies: float) -> None:
         """Listens until one of the frequencies is what there is to hear."""
         recent = b""
-        async for pcm in hear(self._pc.receivers[0].track):
+        async for pcm in devices.pcm(self._pc.receivers[0].track, RATE):
             recent = (recent + pcm)[-10 * 2 * FRAME :]
             loudest = devices.dominant_frequency([sample / 32768 for sample in array.array("h", recent)], RATE)
             if any(abs(loudest - frequency) < 5 for frequency in frequencies):
@@ -65,7 +65,6 @@ async def trial(net: sim.Network) -> None:
         async with asyncio.timeout(30), asyncio.TaskGroup() as group:
             group.create_task(agent.converse())
             await calling.connection_state.wait_for("connected")
-            group.create_task(caller.mouth.run())
             await caller.talk()
             await calling.close()
 

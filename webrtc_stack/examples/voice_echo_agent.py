@@ -14,15 +14,12 @@ from __future__ import annotations
 import argparse
 import array
 import asyncio
-import itertools
 import math
-from collections.abc import AsyncIterator
-from fractions import Fraction
 
-import av
 from aiohttp import web
 
 import webrtc_stack as rtc
+from webrtc_stack import devices
 from webrtc_stack.examples import _signalling as signalling
 
 RATE = 16_000
@@ -37,53 +34,12 @@ KEYS = {key: (low, high) for low, row in ROWS.items() for key, high in zip(row, 
 """The two tones of each telephone key."""
 
 
-async def hear(track: rtc.RemoteTrack) -> AsyncIterator[bytes]:
-    """The PCM of a remote track as it is due; what was lost on the way is concealed."""
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE, frame_size=FRAME)
-    async for frame in track.frames():
-        for piece in resampler.resample(frame):
-            yield bytes(memoryview(piece.planes[0])[: 2 * FRAME])
-
-
-class Mouth:
-    """A track that says PCM, 20 ms at a time, and is silent otherwise."""
-
-    def __init__(self) -> None:
-        self.track = rtc.AudioTrack(label="voice")
-        self._unsaid = bytearray()
-
-    @property
-    def speaking(self) -> bool:
-        return bool(self._unsaid)
-
-    def say(self, pcm: bytes) -> None:
-        self._unsaid += pcm
-
-    def hush(self) -> None:
-        self._unsaid.clear()
-
-    async def run(self) -> None:
-        """Until the track is stopped."""
-        loop = asyncio.get_running_loop()
-        start = loop.time()
-        for number in itertools.count():
-            if self.track.ended:
-                return
-            pcm = bytes(self._unsaid[: 2 * FRAME])
-            del self._unsaid[: 2 * FRAME]
-            frame = av.AudioFrame(format="s16", layout="mono", samples=FRAME)
-            frame.planes[0].update(pcm.ljust(2 * FRAME, b"\0"))
-            frame.sample_rate, frame.pts, frame.time_base = RATE, number * FRAME, Fraction(1, RATE)
-            self.track.write(frame)
-            await asyncio.sleep(start + (number + 1) * 0.02 - loop.time())
-
-
 class Agent:
     """One conversation."""
 
     def __init__(self, pc: rtc.PeerConnection) -> None:
         self._pc = pc
-        self._mouth = Mouth()
+        self._mouth = devices.Speech(RATE)
         self._answering: asyncio.Task[None] | None = None
         pc.add_track(self._mouth.track, "agent")
 
@@ -96,7 +52,6 @@ class Agent:
         """Until the caller has left."""
         receiver = next(one for one in self._pc.receivers if one.kind == "audio")
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._mouth.run())
             group.create_task(self._listen(receiver.track, group))
             group.create_task(self._read_keys(receiver))
             await signalling.over(self._pc)
@@ -114,7 +69,7 @@ class Agent:
 
     async def _listen(self, track: rtc.RemoteTrack, group: asyncio.TaskGroup) -> None:
         heard, quiet = bytearray(), 0
-        async for pcm in hear(track):
+        async for pcm in devices.pcm(track, RATE):
             if sum(map(abs, array.array("h", pcm))) > LOUD * FRAME:
                 if not heard:
                     self._interrupt()
