@@ -189,6 +189,11 @@ class PeerConnection(ChannelApi, MediaApi):
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
+    async def wait_closed(self) -> str:
+        """Waits for the end, whoever brings it about. Returns: why it ended, in words."""
+        await self._closed.wait()
+        return self.connection_state.reason
+
     async def close(self) -> None:
         """Says goodbye to the peer and frees everything; at most `close_timeout` seconds. Idempotent."""
         try:

@@ -24,6 +24,7 @@ from ..peer import (
     capabilities,
 )
 from ..rtp import RtpPacket
+from ..sdp import Direction
 from .dtmf import DtmfSender
 from .encoded_track import EncodedFrameLike, EncodedSubscription, EncodedTrack, codec_of, encoded_frame
 from .engine import EncoderCounters
@@ -36,6 +37,9 @@ from .tracks import MediaTrack, RawTrack
 if TYPE_CHECKING:
     from ..peer import stats as w3c
     from .media import MediaHub
+
+
+_SENDING = (Direction.SENDRECV, Direction.SENDONLY)
 
 
 class KeyframeRequest(NamedTuple):
@@ -111,6 +115,24 @@ class Sender:
     def streams(self) -> tuple[str, ...]:
         """The ids of the media streams that the peer is told the track belongs to."""
         return self._streams
+
+    @property
+    def idle_reason(self) -> str:
+        """Why nothing can be sent at this moment, and what to do about it, in words; empty when it can."""
+        if self.stopped_reason:
+            return self.stopped_reason
+        view = self._view()
+        if view.stopped or view.stopping:
+            return "the transceiver is stopped; add another one"
+        if self._track is None:
+            return "there is no track; give it one by replace_track or add_track, or send frames by send_frame"
+        if view.direction not in _SENDING:
+            return f"the transceiver's direction is {view.direction}; set it to sendrecv or sendonly, and negotiate"
+        if view.current_direction is None:
+            return "nothing is negotiated yet"
+        if view.current_direction not in _SENDING:
+            return f"the direction agreed on is {view.current_direction}; negotiate again, or the peer wants nothing"
+        return "" if self._hub.may_send(view) else "the connection does not stand (yet)"
 
     async def replace_track(self, track: MediaTrack | None) -> None:
         """Sends another track, or nothing, from now on, without negotiation.

@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING
 
 from ..errors import InvalidAccessError, InvalidArgumentError
 from ..peer import Codec, MediaKind, TransceiverHandle, TransceiverView
+from ..peer.negotiation import capabilities
 from ..sdp import Direction
 from .receiver import Receiver
 from .sender import Sender
 
 if TYPE_CHECKING:
     from .media import MediaHub
+
+
+_HELPERS = frozenset({"rtx", "telephone-event", "cn"})
+"""Carry no media of their own, and serve whatever codec is chosen."""
 
 
 class Transceiver:
@@ -82,16 +87,34 @@ class Transceiver:
             self._end("the transceiver was stopped")
             self._hub.wake()
 
-    def set_codec_preferences(self, codecs: Iterable[Codec]) -> None:
+    def set_codec_preferences(self, codecs: Iterable[Codec | str]) -> None:
         """The codecs to negotiate, best first, from the capabilities; none for the default order.
 
-        It shows with the next negotiation. Errors: `InvalidArgumentError` for a codec that this stack cannot.
+        A MIME type (`video/VP8`) stands for all forms of that codec, and brings along what serves every codec:
+        retransmission, telephone keys, comfort noise. It shows with the next negotiation.
+        Errors: `InvalidArgumentError` for a codec that this stack cannot.
         """
         self._hub.require_live(self._view())
-        chosen = tuple(codecs)
+        chosen = self._resolved(codecs)
         self._hub.core.set_codec_preferences(self.handle, chosen, self._hub.now())
         self._prefers = chosen or None
         self._hub.wake()
+
+    def _resolved(self, codecs: Iterable[Codec | str]) -> tuple[Codec, ...]:
+        known = capabilities(self.kind).codecs
+        found: list[Codec] = []
+        helpers: list[Codec] = []
+        for one in codecs:
+            if isinstance(one, Codec):
+                found.append(one)
+                continue
+            named = [codec for codec in known if codec.mime_type.lower() == one.lower()]
+            if not named:
+                names = sorted({codec.mime_type for codec in known})
+                raise InvalidArgumentError(f"{one!r} is not among the {self.kind} capabilities: {', '.join(names)}")
+            found += named
+            helpers = [codec for codec in known if codec.name.lower() in _HELPERS]
+        return tuple(dict.fromkeys((*found, *helpers)))
 
     def _end(self, reason: str) -> None:
         if not self._stopped:
