@@ -40,9 +40,9 @@ _MIRROR: dict[Flow, Flow] = {
 }
 
 
-def with_ours(remote: Remote, *, number: int = 0, name: str = "") -> Call:
-    """A call between us, left, and a connection of `remote`. `number` tells calls of one test apart."""
-    return Call(OurMediaPeer(seeds.base() + number), RemoteMediaPeer(remote), name=f"{remote.name} {name}")
+def with_ours(remote: Remote, *, number: int = 0, name: str = "", **config: Any) -> Call:
+    """A call between us, left, and `remote`. `number` tells calls of one test apart, `config` is our configuration."""
+    return Call(OurMediaPeer(seeds.base() + number, **config), RemoteMediaPeer(remote), name=f"{remote.name} {name}")
 
 
 def other(side: Side) -> Side:

@@ -6,12 +6,20 @@ import pytest
 
 from tests.support.remote_media import Flow
 from tests.support.remote_peer import Remote
+from webrtc_stack.dtls import SrtpProfile
 
 from .call import Call, Side, with_ours
 
 OFFERERS: list[Side] = ["left", "right"]
 OFFERER_NAMES = ["we_offer", "they_offer"]
 FLOWS: list[Flow] = ["sendrecv", "sendonly", "recvonly"]
+
+PROFILES = {
+    SrtpProfile.AES128_CM_SHA1_80: "SRTP_AES128_CM_HMAC_SHA1_80",
+    SrtpProfile.AEAD_AES_128_GCM: "SRTP_AEAD_AES_128_GCM",
+    SrtpProfile.AEAD_AES_256_GCM: "SRTP_AEAD_AES_256_GCM",
+}
+"""What we allow, one at a time, and what W3C's statistics call it."""
 
 offered_by = pytest.mark.parametrize("by", OFFERERS, ids=OFFERER_NAMES)
 
@@ -36,6 +44,20 @@ async def test_audio_video_and_data_flow_both_ways_over_one_transport(remote: Re
             transport = await call.stats("right", "transport")  # one: all is bundled
             assert transport["dtlsState"] == "connected"
             assert f"_{srtp_family(remote, by)}_" in f"{transport['srtpCipher']}_"
+
+
+@pytest.mark.parametrize("profile", list(PROFILES), ids=[profile.name for profile in PROFILES])
+async def test_each_srtp_profile_protects_a_call(remote: Remote, profile: SrtpProfile) -> None:
+    if remote.name == "aiortc" and profile is SrtpProfile.AEAD_AES_256_GCM:
+        pytest.skip("aiortc offers no AES-256-GCM to a DTLS client")
+    async with with_ours(remote, name=profile.name, srtp_profiles=(profile,)) as call:
+        await call.add("audio")
+        await call.add("video")
+        await call.connect("left")
+        await call.flow()
+        assert (await call.stats("left", "transport"))["srtpCipher"] == PROFILES[profile]
+        if remote.name in ("chromium", "firefox"):
+            assert (await call.stats("right", "transport"))["srtpCipher"] == PROFILES[profile]
 
 
 @offered_by

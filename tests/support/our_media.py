@@ -166,8 +166,8 @@ def _samples(frame: av.AudioFrame) -> list[float]:
 class OurMediaPeer(OurPeer):
     """`OurPeer` with audio and video, whose network loses RTP when told to."""
 
-    def __init__(self, seed: int) -> None:
-        super().__init__(seed)
+    def __init__(self, seed: int, **config: Any) -> None:
+        super().__init__(seed, **config)
         self.media: list[OurMedia] = []
 
     async def create(self) -> None:

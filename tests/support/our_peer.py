@@ -22,10 +22,11 @@ from .remote_peer import CEILING, Description
 class OurPeer:
     """One `PeerConnection` of a client of its own; its keys and names come from `seed`, its trace is kept."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, **config: Any) -> None:
         self.seed = seed
         self.sink = MemorySink(limit=4000)
-        self.client = rtc.Client(rtc.ClientConfig(entropy=SeededEntropy(seed), trace=Trace(self.sink, source="ours")))
+        trace = Trace(self.sink, source="ours")
+        self.client = rtc.Client(rtc.ClientConfig(entropy=SeededEntropy(seed), trace=trace, **config))
         self._candidates: AsyncIterator[rtc.IceCandidate] | None = None
         self._arrived: dict[str, asyncio.Queue[rtc.DataChannel]] = {}
         self._accepting: asyncio.Task[None] | None = None
