@@ -47,7 +47,7 @@ def test_a_sender_says_why_it_is_idle() -> None:
             assert "no track" in sender.idle_reason
             await sender.replace_track(track)
             transceiver.direction = "recvonly"
-            assert "sendrecv" in sender.idle_reason
+            assert "sendrecv" in sender.idle_reason and sender.idle_reason in repr(sender)
             await call.negotiate()
             transceiver.direction = "sendrecv"
             assert "agreed" in sender.idle_reason

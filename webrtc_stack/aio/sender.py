@@ -103,7 +103,8 @@ class Sender:
         """What the encoders of each layer did before the present one."""
 
     def __repr__(self) -> str:
-        return f"Sender({self.kind}, {self._track!r})"
+        reason = self.idle_reason
+        return f"Sender({self.kind}, {self._track!r}{f', idle: {reason}' if reason else ''})"
 
     # --- what is sent -----------------------------------------------------------------------------------------------
 

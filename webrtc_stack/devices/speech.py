@@ -25,7 +25,8 @@ from ..errors import BufferFull, InvalidArgumentError, InvalidStateError
 from .sound import SampleConverter
 from .synthetic import keep_pace
 
-FRAME_TIME = 0.02
+FRAMES_PER_SECOND = 50
+FRAME_TIME = 1 / FRAMES_PER_SECOND
 """Seconds a frame: what Opus and telephones use."""
 
 
@@ -46,7 +47,6 @@ class Speech:
             )
         self.sample_rate, self.channels = sample_rate, channels
         self._width = 2 * channels
-        self._samples = round(sample_rate * FRAME_TIME)
         self._limit = round(max_seconds * sample_rate) * self._width
         self._unsaid = bytearray()
         self._quiet = asyncio.Event()
@@ -63,11 +63,12 @@ class Speech:
 
     @property
     def unsaid(self) -> float:
-        """Seconds that wait to be said."""
-        return len(self._unsaid) / self._width / self.sample_rate
+        """Seconds that wait to be said; a sample of which only a part has come does not count yet."""
+        return len(self._unsaid) // self._width / self.sample_rate
 
     def say(self, pcm: bytes | bytearray | memoryview) -> None:
-        """Says it after what waits already. Pieces may end anywhere, inside a sample too.
+        """Says it after what waits already. Pieces may end anywhere, inside a sample too: its rest begins the
+        next piece, however much later that comes.
 
         Errors: `BufferFull` above `max_seconds`, `InvalidStateError` once the track has ended; nothing is taken then.
         """
@@ -76,11 +77,14 @@ class Speech:
         if len(self._unsaid) + len(pcm) > self._limit:
             raise BufferFull(f"{self.unsaid:.1f} s wait to be said already; wait for finished(), or allow more")
         self._unsaid += pcm
-        if self._unsaid:
+        if len(self._unsaid) >= self._width:
             self._quiet.clear()
 
     def hush(self) -> float:
-        """Forgets what waits, at once. Returns: the seconds that will not be said."""
+        """Forgets what waits, at once; what is said next begins with a whole sample.
+
+        Returns: the seconds that will not be said.
+        """
         left = self.unsaid
         self._unsaid.clear()
         self._quiet.set()
@@ -91,15 +95,16 @@ class Speech:
         await self._quiet.wait()
 
     def _write(self, number: int) -> None:
-        size = self._samples * self._width
+        begin, end = (at * self.sample_rate // FRAMES_PER_SECOND for at in (number, number + 1))
+        size = min(end - begin, len(self._unsaid) // self._width) * self._width  # whole samples only
         piece = bytes(self._unsaid[:size])
         del self._unsaid[:size]
-        frame = av.AudioFrame(format="s16", layout="stereo" if self.channels == 2 else "mono", samples=self._samples)
+        frame = av.AudioFrame(format="s16", layout="stereo" if self.channels == 2 else "mono", samples=end - begin)
         frame.planes[0].update(piece.ljust(frame.planes[0].buffer_size, b"\0"))
         frame.sample_rate = self.sample_rate
-        frame.pts, frame.time_base = number * self._samples, Fraction(1, self.sample_rate)
+        frame.pts, frame.time_base = begin, Fraction(1, self.sample_rate)
         self.track.write(frame)
-        if not self._unsaid:
+        if len(self._unsaid) < self._width:
             self._quiet.set()
 
 

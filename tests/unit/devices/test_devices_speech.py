@@ -46,6 +46,37 @@ def test_what_is_said_comes_out_once_in_order_and_in_time() -> None:
     sim.run(main)
 
 
+def test_a_sample_may_come_in_two_pieces_with_a_pause_between() -> None:
+    async def main(net: sim.Network) -> None:
+        speech = devices.Speech(16_000)
+        frames = speech.track.frames(limit=100)
+        pcm = ramp(1000)
+        speech.say(pcm[:333])
+        await asyncio.sleep(0.2)
+        assert not speech.speaking and speech.unsaid == 0, "half a sample cannot be said"
+        speech.say(pcm[333:])
+        await speech.finished()
+        speech.track.stop()
+        heard = [value for frame in [frame async for frame in frames] for value in samples(frame)]
+        assert [value for value in heard if value] == list(range(1, 1001))
+
+    sim.run(main)
+
+
+def test_a_rate_that_20_ms_do_not_divide_keeps_its_pace() -> None:
+    async def main(net: sim.Network) -> None:
+        speech = devices.Speech(11_025)
+        frames = speech.track.frames(limit=100)
+        speech.say(ramp(11_025))
+        await asyncio.sleep(1.03)
+        speech.track.stop()
+        got = [frame async for frame in frames]
+        assert [frame.pts for frame in got] == [number * 11_025 // 50 for number in range(len(got))]
+        assert sum(frame.samples for frame in got[:50]) == 11_025
+
+    sim.run(main)
+
+
 def test_a_hush_forgets_the_rest_and_says_how_much() -> None:
     async def main(net: sim.Network) -> None:
         speech = devices.Speech(8_000, channels=2)
