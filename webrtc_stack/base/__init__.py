@@ -20,7 +20,7 @@ from .entropy import (
 from .machine import Machine, MachineBase
 from .params import DtlsParameters, Fingerprint, IceParameters, SctpParameters, SetupRole
 from .serial import Unwrapper, serial_less
-from .wishes import CloseStream, GatherAddresses, OpenStream, ResolveName
+from .wishes import CloseStream, GatherAddresses, OpenStream, PublishName, ResolveName, WithdrawName
 
 __all__ = [
     "NEVER",
@@ -44,6 +44,7 @@ __all__ = [
     "Path",
     "PathId",
     "PathTable",
+    "PublishName",
     "Reader",
     "ResolveName",
     "SctpParameters",
@@ -54,6 +55,7 @@ __all__ = [
     "TcpType",
     "Transmit",
     "Unwrapper",
+    "WithdrawName",
     "Writer",
     "canonical_ip",
     "random_below",

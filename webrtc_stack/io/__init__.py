@@ -9,12 +9,14 @@ from .reactor import AsyncioReactor, Reactor
 from .resolver import Resolver, ResolverConfig
 from .runtime import (
     Cancellable,
+    Listener,
     LocalAddress,
     LocalAddressLike,
     Outgoing,
     Received,
     ReceivedLike,
     Runtime,
+    Stream,
     UdpSocket,
 )
 from .udp import BurstSocket, Run, UdpConfig, UdpCounters, bind_udp, segment
@@ -30,6 +32,7 @@ __all__ = [
     "Core",
     "Driver",
     "DriverCounters",
+    "Listener",
     "LocalAddress",
     "LocalAddressLike",
     "LossyRuntime",
@@ -41,6 +44,7 @@ __all__ = [
     "ResolverConfig",
     "Run",
     "Runtime",
+    "Stream",
     "UdpConfig",
     "UdpCounters",
     "UdpSocket",

@@ -73,6 +73,53 @@ class UdpSocket(Protocol):
         ...
 
 
+class Stream(Protocol):
+    """A connected TCP or TLS stream. Nothing is read before `start`, which is called once, at once."""
+
+    @property
+    def local(self) -> Address: ...
+
+    @property
+    def remote(self) -> Address: ...
+
+    @property
+    def writable(self) -> bool:
+        """False while the kernel takes no more; `on_writable` fires when that ends."""
+        ...
+
+    def start(
+        self,
+        *,
+        on_bytes: Callable[[bytes], None],
+        on_writable: Callable[[], None],
+        on_closed: Callable[[str], None],
+    ) -> None:
+        """`on_closed(reason)` comes once when the peer or the network ended it; never after `close`."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Queues bytes. What the kernel does not take is kept up to a bound; above it the stream is aborted, because
+        bytes in the middle of one cannot be left out (`on_closed` says so)."""
+        ...
+
+    def close(self) -> None:
+        """Idempotent; what was written is still sent, no callback comes afterwards."""
+        ...
+
+
+class Listener(Protocol):
+    """A TCP socket that listens."""
+
+    @property
+    def address(self) -> Address:
+        """Where it is bound; the port is never 0."""
+        ...
+
+    def close(self) -> None:
+        """Idempotent; streams that were accepted live on."""
+        ...
+
+
 class Runtime(Protocol):
     """A clock, timers, sockets and a resolver."""
 
@@ -94,6 +141,10 @@ class Runtime(Protocol):
         """Every usable unicast address of this machine, loopback included; the caller filters."""
         ...
 
+    def watch_addresses(self, on_change: Callable[[], None]) -> Cancellable:
+        """Calls back when `local_addresses` may have become another list, soon after it did, until cancelled."""
+        ...
+
     def open_udp(
         self,
         local: LocalAddressLike,
@@ -105,6 +156,33 @@ class Runtime(Protocol):
         """Binds a socket. Errors: `OSError` when the address or port cannot be had."""
         ...
 
+    def open_stream(
+        self,
+        remote: Address,
+        *,
+        protocol: str,
+        server_name: str | None = None,
+        local: str | None = None,
+        on_result: Callable[[Stream | str], None],
+    ) -> Cancellable:
+        """Connects; `protocol` is `tcp` or `tls`. `on_result` comes once, with the stream or with the reason in words
+        why there is none ("connection refused", "the certificate has expired", ...). It always comes, unless
+        cancelled: a connect has a deadline of its own."""
+        ...
+
+    def listen(
+        self, local: LocalAddressLike, *, port: int = 0, tls: object | None = None, on_accept: Callable[[Stream], None]
+    ) -> Listener:
+        """Listens for TCP, or for TLS with a context (`ssl.SSLContext`; a virtual network takes anything for one).
+
+        Errors: `OSError` when the address or port cannot be had."""
+        ...
+
     def resolve(self, name: str, on_result: Callable[[Sequence[str]], None]) -> Cancellable:
         """Resolves a name to IP literals (empty: failed). Names ending in `.local` go to multicast DNS if present."""
+        ...
+
+    def publish(self, name: str, host: str) -> Cancellable:
+        """Answers for a `.local` name in multicast DNS until cancelled. Without multicast DNS nobody answers, which
+        is what happens to such names on many networks."""
         ...
