@@ -15,7 +15,9 @@ from webrtc_stack.cli.turn.service import TurnService
 from webrtc_stack.sim import LinkConfig
 from webrtc_stack.turn import (
     Allocated,
+    AllocationFailed,
     ChannelBound,
+    ChannelFailed,
     Closed,
     CloseReason,
     DataRelayed,
@@ -38,7 +40,11 @@ def test_everything_is_set_up_over_a_bad_link(seed: int) -> None:
     )
     wire.client.bind(PEER, 0.0)
     wire.client.allocate(0.0)
-    assert wire.run(until=60.0, condition=lambda: bool(wire.happened(ChannelBound))), f"{seed}: {wire.client.drops}"
+    if not wire.run(until=60.0, condition=lambda: bool(wire.happened(ChannelBound))):
+        # At this loss one request in five hundred is lost six times over: then the client has said so, in its code.
+        failures = [event for _, event in wire.events[0] if isinstance(event, AllocationFailed | ChannelFailed)]
+        assert [one.code for one in failures] == [701], f"{seed}: {wire.events[0]} {wire.client.drops}"
+        return
     assert len(wire.happened(Allocated)) == 1
     assert len(wire.server.allocations) == 1, "repetitions made no second one"
     wire.run_for(3600.0 if seed % 10 == 0 else 400.0)
