@@ -122,5 +122,9 @@ class PathTable:
         else:
             self._pins.pop(path_id, None)
 
+    def pins(self, path_id: PathId) -> int:
+        """How many keep this path."""
+        return self._pins.get(path_id, 0)
+
     def __len__(self) -> int:
         return len(self._by_id)

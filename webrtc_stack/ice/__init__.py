@@ -1,7 +1,7 @@
 """ICE: finds a path to the peer and keeps it. See README.md."""
 
 from .agent import IceAgent
-from .candidates import candidate_priority, pair_priority
+from .candidates import HOST_ORIGIN, LocalOrigin, candidate_priority, pair_priority
 from .config import IceConfig, StunServer
 from .events import (
     AttributesReceived,
@@ -20,6 +20,7 @@ from .pair import PairSnapshot, PairState
 from .state import IceCounters
 
 __all__ = [
+    "HOST_ORIGIN",
     "AttributesReceived",
     "CandidateError",
     "CandidateGathered",
@@ -32,6 +33,7 @@ __all__ = [
     "IceEvent",
     "IceState",
     "IceStateChanged",
+    "LocalOrigin",
     "PairSelected",
     "PairSnapshot",
     "PairState",

@@ -6,9 +6,9 @@ Spec: RFC 8445 sections 5.1.1.3 (foundations), 5.1.2 (priorities), 6.1.2.2 (fami
 from __future__ import annotations
 
 import ipaddress
-from typing import Final
+from typing import Final, NamedTuple
 
-from ..base import Address, Candidate, CandidateType, SocketId
+from ..base import Address, Candidate, CandidateType, SocketId, TcpType
 
 TYPE_PREFERENCES: Final = {
     CandidateType.HOST: 126,
@@ -44,6 +44,27 @@ def is_usable_remote(address: Address) -> bool:
         0,
         9,
     )
+
+
+class LocalOrigin(NamedTuple):
+    """What a local address is. The default is a UDP socket of this machine."""
+
+    type: CandidateType = CandidateType.HOST
+    """`relay` for an address on a TURN server."""
+    transport: str = "udp"
+    tcp_type: TcpType | None = None
+    related: Address | None = None
+    """How the TURN server sees us."""
+    url: str | None = None
+    """Of the TURN server."""
+    relay_protocol: str | None = None
+    """How we reach it: udp, tcp or tls."""
+    preference: int = 0
+    """Lowers the local preference among addresses of the same type."""
+    announce: bool = True
+
+
+HOST_ORIGIN: Final = LocalOrigin()
 
 
 class Base:

@@ -1,6 +1,7 @@
 """What a peer is told when it is made.
 
-Spec: W3C webrtc-pc section 4.2 (RTCConfiguration), RFC 7064 (stun: URIs), RFC 9429 section 4.1.1.
+Spec: W3C webrtc-pc section 4.2 (RTCConfiguration), RFC 7064 (stun: URIs), RFC 7065 (turn: URIs), RFC 9429 section
+4.1.1.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from urllib.parse import unquote
 
 from ..base import SYSTEM_ENTROPY, Entropy
 from ..dtls import Certificate, SrtpProfile
-from ..errors import InvalidArgumentError, NotSupportedError
+from ..errors import InvalidArgumentError, NotSupportedError, ParseError
 from ..trace import NO_TRACE, KeyLog, PacketLog, Trace
+from ..turn import TurnUri
+from .carriers import IceTcp, RelayServer
 
 
 class BundlePolicy(StrEnum):
@@ -37,9 +40,9 @@ STUN_PORT: Final = 3478
 
 @dataclass(frozen=True, slots=True)
 class IceServer:
-    """A STUN server by URI, or several of them. Every server given is asked, in parallel.
+    """STUN and TURN servers by URI: `stun:host:port`, `turn:host:port?transport=udp|tcp`, `turns:host:port`.
 
-    `turn:` and `turns:` URIs are refused until this stack relays: a server that is silently not used is worse.
+    Every server given is asked, in parallel. TURN servers want `username` and `credential`.
     """
 
     urls: str | Sequence[str]
@@ -47,19 +50,44 @@ class IceServer:
     credential: str | None = field(default=None, kw_only=True, repr=False)
 
     def stun_servers(self) -> list[tuple[str, int]]:
-        """(host, port) of each URI; a host may be a name. Errors: `InvalidArgumentError`, `NotSupportedError`."""
+        """(host, port) of each `stun:` URI; a host may be a name.
+
+        Errors: `InvalidArgumentError`, `NotSupportedError`.
+        """
+        return [_stun_uri(url) for url in self._urls() if not _is_turn(url)]
+
+    def turn_servers(self) -> list[RelayServer]:
+        """Each `turn:` and `turns:` URI. Errors: `InvalidArgumentError`, `NotSupportedError`."""
+        return [self._turn_server(url) for url in self._urls() if _is_turn(url)]
+
+    def _urls(self) -> list[str]:
         urls = [self.urls] if isinstance(self.urls, str) else list(self.urls)
         if not urls:
             raise InvalidArgumentError("an ICE server needs at least one URL, such as 'stun:192.0.2.1:3478'")
-        return [_stun_uri(url) for url in urls]
+        return urls
+
+    def _turn_server(self, url: str) -> RelayServer:
+        try:
+            uri = TurnUri.parse(url)
+        except ParseError as error:
+            raise InvalidArgumentError(f"{url!r}: {error}") from None
+        if uri.transport == "dtls":
+            raise NotSupportedError(f"{url}: TURN over DTLS is not supported; use turns:...?transport=tcp")
+        if not self.username or self.credential is None:
+            raise InvalidArgumentError(f"{url} needs a username and a credential (W3C webrtc-pc section 4.2.1)")
+        return RelayServer(url, uri, self.username, self.credential)
+
+
+def _is_turn(url: str) -> bool:
+    return url.partition(":")[0].lower() in ("turn", "turns")
 
 
 def _stun_uri(url: str) -> tuple[str, int]:
     scheme, colon, rest = url.partition(":")
-    if scheme.lower() in ("turn", "turns", "stuns") and colon:
-        raise NotSupportedError(f"{scheme}: servers are not supported yet; use stun: URLs, or leave this server out")
+    if scheme.lower() == "stuns" and colon:
+        raise NotSupportedError("stuns: servers are not supported; use stun: URLs, or a turns: server")
     if scheme.lower() != "stun" or not rest:
-        raise InvalidArgumentError(f"an ICE server URL looks like 'stun:host:port', got {url!r}")
+        raise InvalidArgumentError(f"an ICE server URL looks like 'stun:host:port' or 'turn:host:port', got {url!r}")
     rest = unquote(rest.removeprefix("//"))
     if "?" in rest:
         raise InvalidArgumentError(f"stun: URLs have no query part, got {url!r}")
@@ -90,6 +118,13 @@ class PeerConfig:
 
     ice_servers: Sequence[IceServer] = ()
     ice_transport_policy: IceTransportPolicy = IceTransportPolicy.ALL
+    """`relay`: nothing but relayed candidates is used or announced, so the peer learns no address of ours."""
+    ice_candidate_pool_size: int = 0
+    """Above 0: gathering begins when the connection is made, so that candidates are there when a description is set.
+    There is one bundle, so any number means one."""
+    ice_tcp: IceTcp = IceTcp.ACTIVE
+    relay_families: Sequence[int] = (4, 6)
+    """Relayed addresses wished for from each TURN server: 4, 6 or both; a server gives what it has."""
     bundle_policy: BundlePolicy = BundlePolicy.BALANCED
     rtcp_mux_policy: RtcpMuxPolicy = RtcpMuxPolicy.REQUIRE
     certificates: Sequence[Certificate] = ()
@@ -117,10 +152,18 @@ class PeerConfig:
 
     def __post_init__(self) -> None:
         for server in self.ice_servers:
-            server.stun_servers()
-        if self.ice_transport_policy == IceTransportPolicy.RELAY:
-            raise NotSupportedError("ice_transport_policy 'relay' needs TURN, which is not supported yet; use 'all'")
+            server.stun_servers(), server.turn_servers()
+        if self.ice_transport_policy == IceTransportPolicy.RELAY and not self.relay_servers():
+            raise InvalidArgumentError("ice_transport_policy 'relay' needs a TURN server among ice_servers")
+        if not 0 <= self.ice_candidate_pool_size <= 255:
+            raise InvalidArgumentError(f"ice_candidate_pool_size is 0 to 255, got {self.ice_candidate_pool_size}")
+        if tuple(self.relay_families) not in ((4,), (6,), (4, 6)):
+            raise InvalidArgumentError(f"relay_families are (4,), (6,) or (4, 6), got {tuple(self.relay_families)}")
         if not 1024 <= self.max_message_size <= 1024 * 1024 * 1024:
             raise InvalidArgumentError(f"max_message_size is 1 KiB to 1 GiB, got {self.max_message_size}")
         if not 576 <= self.dtls_mtu <= 65507:
             raise InvalidArgumentError(f"dtls_mtu is 576 to 65507 bytes, got {self.dtls_mtu}")
+
+    def relay_servers(self) -> tuple[RelayServer, ...]:
+        """Every TURN server, in order."""
+        return tuple(one for server in self.ice_servers for one in server.turn_servers())

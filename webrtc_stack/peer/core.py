@@ -24,6 +24,7 @@ from ..base import (
     Fingerprint,
     IceParameters,
     Instant,
+    PathId,
     PathTable,
     SctpParameters,
     SocketId,
@@ -97,6 +98,8 @@ class PeerCore(Calls):
         self._closed = False
         self._close_reason = ""
         self._close_error: WebRTCError | None = None
+        if self.config.ice_candidate_pool_size:
+            self._transport.gather_early(self._now)
 
     # --- looking ----------------------------------------------------------------------------------------------------
 
@@ -279,7 +282,7 @@ class PeerCore(Calls):
         if plan.gather and not self._gathering_begun:
             self._gathering_begun = True
             self._ended_candidates = False
-            agent.gather(now)
+            transport.gather(now)
         if plan.answered:
             if chosen.remote_ice is not None:
                 agent.set_remote_parameters(chosen.remote_ice, now)
@@ -407,13 +410,43 @@ class PeerCore(Calls):
     def locals_complete(self, now: Instant) -> None:
         now = self._advance(now)
         if not self._closed:
-            self._transport.ice.locals_complete(now)
+            self._transport.locals_complete(now)
             self._transport.pump(now)
 
     def name_resolved(self, id: int, hosts: Sequence[str], now: Instant) -> None:
         now = self._advance(now)
         if not self._closed:
-            self._transport.ice.name_resolved(id, hosts, now)
+            self._transport.name_resolved(id, hosts, now)
+            self._transport.pump(now)
+
+    def add_listener(self, address: Address, socket_id: SocketId, now: Instant) -> None:
+        now = self._advance(now)
+        if not self._closed:
+            self._transport.add_listener(address, socket_id, now)
+            self._transport.pump(now)
+
+    def stream_opened(self, id: int, path: PathId, local: Address, now: Instant) -> None:
+        now = self._advance(now)
+        if not self._closed:
+            self._transport.carriers.stream_opened(id, path, local, now)
+            self._transport.pump(now)
+
+    def stream_failed(self, id: int, reason: str, now: Instant) -> None:
+        now = self._advance(now)
+        if not self._closed:
+            self._transport.carriers.stream_failed(id, reason, now)
+            self._transport.pump(now)
+
+    def stream_accepted(self, id: int, path: PathId, now: Instant) -> None:
+        now = self._advance(now)
+        if not self._closed:
+            self._transport.carriers.stream_accepted(id, path, now)
+            self._transport.pump(now)
+
+    def stream_closed(self, id: int, reason: str, now: Instant) -> None:
+        now = self._advance(now)
+        if not self._closed:
+            self._transport.carriers.stream_closed(id, reason, now)
             self._transport.pump(now)
 
     # --- the machine ------------------------------------------------------------------------------------------------
@@ -455,7 +488,7 @@ class PeerCore(Calls):
         if self._closed:
             return NEVER
         instant = self._transport.next_timeout(self._now)
-        if self._closing and self._transport.goodbye_said:
+        if self._closing and self._transport.goodbye_said and not self._transport.releasing:
             return min(instant, self._now)
         return instant
 
@@ -482,7 +515,7 @@ class PeerCore(Calls):
     def _finish_closing(self, now: Instant) -> None:
         """The last datagram has been polled: the end."""
         transport = self._transport
-        if not transport.goodbye_said or self._closed:
+        if not transport.goodbye_said or self._closed or not transport.release(now):
             return
         transport.ice.close(now)
         transport.pump(now)

@@ -1,9 +1,9 @@
 """One bundle: ICE below, DTLS on it, SCTP and data channels in DTLS, media beside it with keys from DTLS.
 
 ```
- datagrams -> demux -> ice
-                    -> dtls -> datachannel (sctp)          and the same way back
-                    -> media (srtp, rtp)
+ datagrams -> carriers (TURN relays, streams) -> demux -> ice
+                                                        -> dtls -> datachannel (sctp)     and the same way back
+                                                        -> media (srtp, rtp)
 ```
 DTLS is not tied to a path: what comes from any path that passed an ICE check is taken, what leaves takes the
 selected one (client and server flights of browsers do use different ones). Nothing of DTLS leaves before a pair is
@@ -24,13 +24,15 @@ from enum import StrEnum
 from typing import Any, Final, Literal, TypeAlias
 
 from .. import datachannel, dtls, ice, sctp, srtp
-from ..base import Address, Datagram, Drops, Fingerprint, Instant, PathTable, SocketId, Transmit
+from ..base import Address, Datagram, Drops, Fingerprint, GatherAddresses, Instant, PathTable, SocketId, Transmit
 from ..errors import WebRTCError
 from ..trace import PacketKind
-from .config import PeerConfig
+from .carriers import Carriers, CarriersClosed, CarriersConfig, IceTcp, LocalFound, LocalLost, PathFailed, ServerFailed
+from .config import IceTransportPolicy, PeerConfig
 from .demux import BY_FIRST_BYTE, Protocol
 from .media import MediaConfig, MediaSession
 
+MAX_CANDIDATE_ERRORS: Final = 32
 MAX_EARLY_DATAGRAMS: Final = 32
 """A flight of DTLS is at most some ten datagrams."""
 
@@ -82,11 +84,27 @@ class Transport:
         self._early: deque[Datagram] = deque(maxlen=MAX_EARLY_DATAGRAMS)
         self.drops = Drops()
         self.traffic = Traffic()
+        self.relay_only = config.ice_transport_policy == IceTransportPolicy.RELAY
+        self.carriers = Carriers(
+            CarriersConfig(
+                paths=paths,
+                servers=config.relay_servers(),
+                families=tuple(config.relay_families),
+                tcp=IceTcp.OFF if self.relay_only else config.ice_tcp,
+                entropy=config.entropy.fork("carriers"),
+                trace=config.trace,
+            )
+        )
+        self.candidate_errors: deque[ServerFailed] = deque(maxlen=MAX_CANDIDATE_ERRORS)
+        """What servers could not be used, the latest last."""
+        self._locals_complete = False
         self.ice = ice.IceAgent(
             ice.IceConfig(
                 paths=paths,
                 stun_servers=tuple(
-                    ice.StunServer(host, port) for server in config.ice_servers for host, port in server.stun_servers()
+                    ice.StunServer(host, port)
+                    for server in (() if self.relay_only else config.ice_servers)
+                    for host, port in server.stun_servers()
                 ),
                 entropy=config.entropy.fork("ice"),
                 trace=config.trace.bind(room="ice"),
@@ -126,13 +144,51 @@ class Transport:
 
     # --- commands ---------------------------------------------------------------------------------------------------
 
+    def gather(self, now: Instant) -> None:
+        """Begins, or begins anew after an ICE restart: relays stand already then."""
+        self.carriers.gather(now)
+        self.ice.gather(now)
+
+    def gather_early(self, now: Instant) -> None:
+        """Sockets and relays before anybody has asked: the candidate pool. ICE announces them when it gathers."""
+        self.carriers.gather(now)
+        self._on_event(self._gather_wish())
+        self.pump(now)
+
+    def _gather_wish(self) -> GatherAddresses:
+        return GatherAddresses(tcp=self._config.ice_tcp is IceTcp.PASSIVE and not self.relay_only)
+
     def add_local(self, address: Address, socket_id: SocketId, now: Instant) -> None:
         self._locals[socket_id] = address
-        self.ice.add_local(address, socket_id, now)
+        self.carriers.add_local(address, socket_id, now)
+        if not self.relay_only:
+            self.ice.add_local(address, socket_id, now)
+
+    def add_listener(self, address: Address, socket_id: SocketId, now: Instant) -> None:
+        self._locals[socket_id] = address
+        self.carriers.add_listener(address, socket_id, now)
 
     def remove_local(self, socket_id: SocketId, now: Instant) -> None:
         self._locals.pop(socket_id, None)
+        self.carriers.remove_local(socket_id, now)
         self.ice.remove_local(socket_id, now)
+
+    def locals_complete(self, now: Instant) -> None:
+        """The driver has reported all there is; ICE hears of it when the relays are there as well."""
+        self._locals_complete = True
+        self.carriers.locals_complete(now)
+        self._complete_locals(now)
+
+    def _complete_locals(self, now: Instant) -> None:
+        if self._locals_complete and self.carriers.settled(now):
+            self._locals_complete = False
+            self.ice.locals_complete(now)
+
+    def name_resolved(self, number: int, hosts: Sequence[str], now: Instant) -> None:
+        if number < 0:
+            self.carriers.name_resolved(number, hosts, now)
+        else:
+            self.ice.name_resolved(number, hosts, now)
 
     def start_dtls(self, role: DtlsRole, fingerprints: tuple[Fingerprint, ...], now: Instant) -> None:
         """Our role and the peer's certificates are known; later calls change nothing but the fingerprints."""
@@ -198,13 +254,27 @@ class Transport:
 
     @property
     def goodbye_said(self) -> bool:
-        """Nothing more will be sent but what is queued."""
+        """Nothing more will be sent but what is queued, and what gives relays back."""
         return self.channels_closed and self.dtls_state not in (DtlsState.CONNECTED, DtlsState.CONNECTING)
+
+    @property
+    def releasing(self) -> bool:
+        """Relays are being given back; their server is waited for, a little."""
+        return self.carriers.closing and not self.carriers.closed
+
+    def release(self, now: Instant) -> bool:
+        """Gives the relays back, behind the goodbye. Returns: whether that is done."""
+        self.carriers.close(now)
+        self.pump(now)
+        return self.carriers.closed
 
     # --- in ---------------------------------------------------------------------------------------------------------
 
     def receive_many(self, burst: Sequence[Datagram], now: Instant) -> None:
         """Sorts a burst by protocol and hands each its part, ICE first: a check may validate what follows it."""
+        if self.carriers.busy:
+            burst = self.carriers.unwrap(burst, now)
+            self.pump(now)
         stun: list[Datagram] = []
         records: list[Datagram] = []
         packets: list[Datagram] = []
@@ -293,6 +363,8 @@ class Transport:
     # --- time -------------------------------------------------------------------------------------------------------
 
     def handle_timeout(self, now: Instant) -> None:
+        if self.carriers.next_timeout() <= now:
+            self.carriers.handle_timeout(now)
         self.ice.handle_timeout(now)
         if self.dtls is not None and self._awake:
             self.dtls.handle_timeout(now)
@@ -307,7 +379,7 @@ class Transport:
         return self._dtls_started and (self.ice.selected_path is not None or self._closing)
 
     def next_timeout(self, now: Instant) -> Instant:
-        instant = self.ice.next_timeout()
+        instant = min(self.ice.next_timeout(), self.carriers.next_timeout())
         if self.dtls is None or not self._awake:
             return instant
         instant = min(instant, self.dtls.next_timeout())
@@ -327,11 +399,14 @@ class Transport:
         any_moved, moved = False, True
         while moved:
             moved = False
+            for carrier_event in self.carriers.poll_events():
+                moved = True
+                self._carrier_event(carrier_event, now)
+            if self._locals_complete:
+                self._complete_locals(now)
             for ice_event in self.ice.poll_events():
                 moved = True
-                if type(ice_event) is ice.PairSelected or type(ice_event) is ice.IceStateChanged:
-                    self._path_moved(now)
-                self._on_event(ice_event)
+                self._ice_event(ice_event, now)
             if self.dtls is not None:
                 events = self.dtls.poll_events()
                 if events:
@@ -347,6 +422,41 @@ class Transport:
                 self._on_event(media_event)
             any_moved = any_moved or moved
         return any_moved
+
+    def _carrier_event(self, event: Any, now: Instant) -> None:
+        match event:
+            case LocalFound(address, socket, origin):
+                self._locals[socket] = address
+                self.ice.add_local(address, socket, now, origin)
+            case LocalLost(socket):
+                self._locals.pop(socket, None)
+                self.ice.remove_local(socket, now)
+            case PathFailed(path, reason):
+                self.ice.fail_path(path, reason, now)
+            case ServerFailed(url, code, reason, _):
+                self.candidate_errors.append(event)
+                self._on_event(ice.CandidateError(url, code, reason))
+            case CarriersClosed():
+                pass  # `goodbye_said` asks for it
+            case _:
+                self._on_event(event)  # a wish for the driver
+
+    def _ice_event(self, event: Any, now: Instant) -> None:
+        kind = type(event)
+        if kind is GatherAddresses:
+            event = self._gather_wish()
+        elif kind is ice.PairSelected:
+            if self.carriers.busy:
+                self.carriers.bind(event.path, now)
+                self.carriers.forget_unused(now)
+            self._path_moved(now)
+        elif kind is ice.IceStateChanged:
+            if self.carriers.busy:
+                self.carriers.forget_unused(now)
+            self._path_moved(now)
+        elif kind is ice.CandidateError:
+            self.candidate_errors.append(ServerFailed(event.url, event.code, event.reason, ""))
+        self._on_event(event)
 
     def _dtls_events(self, events: Sequence[Any], now: Instant) -> None:
         packets: list[bytes] = []
@@ -406,12 +516,26 @@ class Transport:
             elif records:
                 self.ice.data_sent(path, len(records), sum(map(len, records)), now)
                 out += [Transmit(path, record) for record in records]
+        if out and self._packet_log is not None:
+            for item in out:
+                self._log(item.path, item.data, now, outgoing=True)
+        if self.carriers.busy:
+            out = self._carry(out, now, limit)
         if out:
             self.traffic.datagrams_sent += len(out)
             self.traffic.bytes_sent += sum(len(item.data) for item in out)
+        return out
+
+    def _carry(self, out: list[Transmit], now: Instant, limit: int) -> list[Transmit]:
+        """Puts on relays and streams what goes there, and adds what these have to say themselves."""
+        if out:
+            out = self.carriers.wrap(out, now)
+        if len(out) < limit:
+            own = self.carriers.poll_transmits(now, limit - len(out))
             if self._packet_log is not None:
-                for item in out:
+                for item in own:
                     self._log(item.path, item.data, now, outgoing=True)
+            out += own
         return out
 
     def _log(self, path_id: Any, data: bytes, now: Instant, *, outgoing: bool) -> None:

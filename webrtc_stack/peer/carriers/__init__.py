@@ -1,0 +1,21 @@
+"""What carries a path when no socket does: TURN relays and TCP streams. See README.md."""
+
+from .carriers import Carriers
+from .config import CarriersConfig, IceTcp, RelayServer
+from .events import CarrierEvent, CarriersClosed, LocalFound, LocalLost, PathFailed, ServerFailed
+from .rfc4571 import StreamFramer, frame_many
+
+__all__ = [
+    "CarrierEvent",
+    "Carriers",
+    "CarriersClosed",
+    "CarriersConfig",
+    "IceTcp",
+    "LocalFound",
+    "LocalLost",
+    "PathFailed",
+    "RelayServer",
+    "ServerFailed",
+    "StreamFramer",
+    "frame_many",
+]
