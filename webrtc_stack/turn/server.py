@@ -5,7 +5,8 @@ what arrives at that socket comes in by `receive_many` like everything else, on 
 
 Spec: RFC 8656 sections 5, 7.2, 8.2, 10.2, 11.2, 11.3, 12.2, 12.6, 12.7; RFC 8489 sections 9.2.4 and 12. Left out:
 EVEN-PORT with reservation (508) and RESERVATION-TOKEN (508), DONT-FRAGMENT (420: the driver's sockets do not set it),
-ICMP indications, RFC 6062 (442), RFC 5780, RFC 8016, redirecting clients elsewhere.
+ICMP indications, RFC 6062 (442), RFC 8016, redirecting clients elsewhere. With two addresses and two ports it serves
+behaviour discovery (RFC 5780) too.
 
 Invariants: nothing is relayed for an allocation without a permission that its own user installed, nor to a host that
 the policy refuses, at any time; whoever has proven nothing gets few and short answers; each table has a limit.
@@ -14,7 +15,7 @@ the policy refuses, at any time; whoever has proven nothing gets few and short a
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ..base import (
@@ -24,17 +25,21 @@ from ..base import (
     Instant,
     PathId,
     PathTable,
+    SocketId,
     Transmit,
 )
-from ..errors import ParseError
+from ..errors import InvalidArgumentError, ParseError
 from ..stun import (
+    AlternateAddresses,
     Attribute,
     AttributeType,
+    BindingAnswer,
     ErrorCode,
     Message,
     MessageClass,
     Method,
     answer_binding,
+    answer_discovery,
     is_stun,
     new_transaction_id,
 )
@@ -69,6 +74,17 @@ class TurnServer(ServerAllocations):
     def allocations(self) -> list[Allocation]:
         """All that are open."""
         return list(self._by_path.values())
+
+    def serve_discovery(self, alternates: AlternateAddresses, sockets: Mapping[Address, SocketId]) -> None:
+        """Answers behaviour discovery from these four places, whose sockets are given.
+
+        Errors: `InvalidArgumentError` when one is missing.
+        """
+        missing = [str(one) for one in alternates.all if one not in sockets]
+        if missing:
+            raise InvalidArgumentError(f"discovery needs a socket at {', '.join(missing)}")
+        self._alternates = alternates
+        self._discovery = {sockets[one]: one for one in alternates.all}
 
     def stream_opened(self, path: PathId, now: Instant) -> None:
         """A client has connected over TCP or TLS. Beyond `max_streams` the wish to close it follows."""
@@ -319,16 +335,41 @@ class TurnServer(ServerAllocations):
         elif message.message_class != MessageClass.REQUEST:
             self._note("unexpected response", path, now)
         elif message.method == Method.BINDING:
-            answer = answer_binding(message, client) if self._limiter.allows(client.host, now) else None
-            if answer is None:
-                self._note("rate of unproven requests", path, now)
-                return
-            self.counters.bindings += 1
-            self._send(path, answer.serialize(fingerprint=message.has_fingerprint))
+            self._answer_binding(path, client, message, now)
         elif message.method not in _METHODS:
             self._refuse_unproven(path, client, message, Unproven(ErrorCode.BAD_REQUEST, "unknown method"), now)
         else:
             self._receive_request(path, client, message, now)
+
+    def _answer_binding(self, path: PathId, client: Address, message: Message, now: Instant) -> None:
+        local = self._at_discovery(path)
+        # An answer that comes from, or goes to, another place costs double: nobody who merely asks for an address
+        # needs one, and whoever asks in others' names wants many.
+        elsewhere = AttributeType.CHANGE_REQUEST in message or AttributeType.RESPONSE_PORT in message
+        if not self._limiter.allows(client.host, now, 2.0 if elsewhere else 1.0):
+            self._note("rate of unproven requests", path, now)
+            return
+        if local is None or self._alternates is None:
+            answer = answer_binding(message, client)
+            way = path
+        else:
+            found = answer_discovery(message, client, local, self._alternates)
+            answer = None if found is None else found.message
+            way = path if found is None else self._discovery_path(path, local, client, found)
+        if answer is not None:
+            self.counters.bindings += 1
+            self._send(way, answer.serialize(fingerprint=message.has_fingerprint))
+
+    def _at_discovery(self, path: PathId) -> Address | None:
+        """Which of the places for discovery a datagram came to; None for others, and over streams."""
+        way = self._paths.lookup(path)
+        return None if way is None else self._discovery.get(way.socket)
+
+    def _discovery_path(self, path: PathId, local: Address, client: Address, answer: BindingAnswer) -> PathId:
+        if answer.origin == local and answer.destination == client:
+            return path
+        socket = next(one for one, address in self._discovery.items() if address == answer.origin)
+        return self._paths.intern(socket, answer.destination)
 
     def _receive_request(self, path: PathId, client: Address, request: Message, now: Instant) -> None:
         proven = self._auth.check(request, client, now)

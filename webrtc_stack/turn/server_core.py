@@ -23,6 +23,7 @@ from ..base import (
 )
 from ..errors import InvalidStateError
 from ..stun import (
+    AlternateAddresses,
     Attribute,
     AttributeType,
     ErrorCode,
@@ -80,12 +81,14 @@ class ServerCore(MachineBase[ServerEvent]):
     """State, limits, timers and answers. Subclasses add allocations and the verbs."""
 
     __slots__ = (
+        "_alternates",
         "_auth",
         "_by_path",
         "_by_relay",
         "_cache",
         "_config",
         "_deadlines",
+        "_discovery",
         "_entropy",
         "_expiries",
         "_limiter",
@@ -112,6 +115,9 @@ class ServerCore(MachineBase[ServerEvent]):
         self._trace = config.trace.bind(room="turn")
         self._entropy = config.entropy.fork("turn server")
         self._auth = Authenticator(config, self._entropy.bytes(32))
+        self._alternates: AlternateAddresses | None = None
+        self._discovery: dict[SocketId, Address] = {}
+        """The four sockets that serve behaviour discovery."""
         self._limiter = RateLimiter(
             rate=config.unproven_per_second,
             burst=config.unproven_burst,

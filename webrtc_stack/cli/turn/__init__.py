@@ -14,6 +14,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ...base import canonical_ip
+from ...errors import UsageError
 from ..failures import CommandError
 
 _EPILOG = """examples:
@@ -22,7 +24,9 @@ _EPILOG = """examples:
   webrtc-stack turn --listen 0.0.0.0 --external-ip 198.51.100.7 --secret "$TURN_SECRET" --realm example.org
                                  a server on the internet, behind a 1:1 NAT, with time-limited credentials
   webrtc-stack turn --listen 192.168.1.10 --user alice:secret --allow-private
-                                 a server for the network it stands in"""
+                                 a server for the network it stands in
+  webrtc-stack turn --listen 198.51.100.7 --other-address 198.51.100.8 --secret "$TURN_SECRET"
+                                 one that also tells clients how their NAT behaves (RFC 5780)"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +53,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--ports", type=port_range, default=(49152, 65535), metavar="LOW-HIGH", help="of relays (default 49152-65535)"
     )
+    where.add_argument(
+        "--other-address",
+        type=other_address,
+        metavar="IP[:PORT]",
+        help="a second address of this machine: serves NAT behaviour discovery (RFC 5780; default port: the next one)",
+    )
     who = parser.add_argument_group("who")
     who.add_argument(
         "--user", type=user, metavar="NAME:PASSWORD", action="append", default=[], help="a user (may be given again)"
@@ -71,6 +81,22 @@ def port_number(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, got {text!r}")
     return int(text)
+
+
+def other_address(text: str) -> tuple[str, int | None]:
+    host, port = text, None
+    if text.startswith("["):
+        host, bracket, tail = text[1:].partition("]")
+        if not bracket or (tail and not tail.startswith(":")):
+            raise argparse.ArgumentTypeError(f"an IPv6 address with a port is [ADDRESS]:PORT, got {text!r}")
+        port = port_number(tail[1:]) if tail else None
+    elif text.count(":") == 1:
+        host, _, tail = text.partition(":")
+        port = port_number(tail)
+    try:
+        return canonical_ip(host), port
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def port_range(text: str) -> tuple[int, int]:

@@ -53,7 +53,7 @@ async def _run(options: argparse.Namespace, runtime: Runtime, trace: Trace) -> i
         shared_secret=options.secret,
         families=families,
         relay_ports=options.ports,
-        own_addresses=tuple(Address(host, options.port) for host in {*listen, *external_hosts.values()}),
+        own_addresses=_own_addresses(options, {*listen, *external_hosts.values()}),
         policy=PeerPolicy.of(
             allow=tuple(options.allow_peer),
             deny=tuple(options.deny_peer),
@@ -75,7 +75,10 @@ async def _run(options: argparse.Namespace, runtime: Runtime, trace: Trace) -> i
     try:
         urls = []
         for host in listen:
-            bound = service.listen(LocalAddress("", host), options.port)
+            if host == listen[0] and options.other_address is not None:
+                bound = _listen_discovery(service, host, options)
+            else:
+                bound = service.listen(LocalAddress("", host), options.port)
             urls.append(f"turn:{bound}?transport=udp")
             if not options.no_tcp:
                 server, _ = await listen_stream(service, host, bound.port)
@@ -97,6 +100,31 @@ async def _run(options: argparse.Namespace, runtime: Runtime, trace: Trace) -> i
             server.close()
     report.summary(service)
     return 0
+
+
+def _own_addresses(options: argparse.Namespace, hosts: set[str]) -> tuple[Address, ...]:
+    """Where clients reach us: no relay may send there."""
+    if options.other_address is None:
+        return tuple(Address(host, options.port) for host in hosts)
+    host, port = options.other_address
+    ports = (options.port, options.port + 1 if port is None else port)
+    return tuple(Address(one, number) for one in {*hosts, host} for number in ports)
+
+
+def _listen_discovery(service: TurnService, host: str, options: argparse.Namespace) -> Address:
+    """Two addresses and two ports, so that clients can find out how their NAT behaves."""
+    other, port = options.other_address
+    if options.external_ip:
+        raise CommandError(
+            "--other-address does not go with --external-ip: clients must reach both as they are", code=2
+        )
+    if ipaddress.ip_address(host).is_unspecified or ipaddress.ip_address(other).is_unspecified:
+        raise CommandError("--other-address needs definite addresses: answers leave from one or the other", code=2)
+    if port is None:
+        port = options.port + 1 if options.port else 0
+    alternates = service.listen_discovery((host, other), (options.port, port))
+    print(f"NAT behaviour discovery (RFC 5780) at {alternates.all[0]}, with {alternates.all[3]}")
+    return alternates.all[0]
 
 
 def _by_family(hosts: Sequence[str]) -> dict[int, str]:

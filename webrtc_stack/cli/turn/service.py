@@ -15,6 +15,7 @@ from typing import Protocol
 
 from ...base import NEVER, Address, Datagram, Instant, PathId, SocketId
 from ...io import Cancellable, LocalAddress, LocalAddressLike, Outgoing, ReceivedLike, Runtime, UdpSocket
+from ...stun import AlternateAddresses
 from ...turn import CloseClient, CloseRelay, OpenRelay, ServerEvent, TurnServer, TurnServerConfig
 
 _POLL_LIMIT = 256
@@ -60,6 +61,22 @@ class TurnService:
     def listen(self, local: LocalAddressLike, port: int = 0) -> Address:
         """Opens a UDP socket for clients. Errors: `OSError`."""
         return self._open(local, port)[1]
+
+    def listen_discovery(self, hosts: tuple[str, str], ports: tuple[int, int]) -> AlternateAddresses:
+        """Opens two addresses at two ports, for clients and for behaviour discovery (RFC 5780); a port 0 is drawn.
+
+        Errors: `OSError`, `UsageError`.
+        """
+        chosen: list[int] = []
+        opened: dict[Address, SocketId] = {}
+        for port in ports:
+            first_id, first = self._open(LocalAddress("", hosts[0]), port)
+            second_id, second = self._open(LocalAddress("", hosts[1]), first.port)
+            opened |= {first: first_id, second: second_id}
+            chosen.append(first.port)
+        alternates = AlternateAddresses(hosts=hosts, ports=(chosen[0], chosen[1]))
+        self.server.serve_discovery(alternates, opened)
+        return alternates
 
     def _open(self, local: LocalAddressLike, port: int) -> tuple[SocketId, Address]:
         socket_id = self._new_id()
