@@ -160,8 +160,9 @@ def test_stun_urls_are_read(url: str, expected: tuple[str, int]) -> None:
 @pytest.mark.parametrize(
     ("url", "error"),
     [
-        ("turn:192.0.2.1", NotSupportedError),
-        ("turns:192.0.2.1?transport=tcp", NotSupportedError),
+        ("turn:192.0.2.1", InvalidArgumentError),  # without credentials
+        ("turns:192.0.2.1?transport=udp", NotSupportedError),
+        ("stuns:192.0.2.1", NotSupportedError),
         ("stun:192.0.2.1?transport=udp", InvalidArgumentError),
         ("stun:", InvalidArgumentError),
         ("stun:[2001:db8::1", InvalidArgumentError),
@@ -174,8 +175,19 @@ def test_servers_that_cannot_be_used_are_refused_in_words(url: str, error: type[
         PeerConfig(ice_servers=[IceServer(url)])
 
 
+def test_turn_urls_are_read() -> None:
+    urls = ["turn:192.0.2.1", "turn:relay.example.org:443?transport=tcp", "stun:192.0.2.2", "turns:[2001:db8::1]"]
+    server = IceServer(urls, username="alice", credential="secret")
+    assert [one.uri.serialize() for one in server.turn_servers()] == [
+        "turn:192.0.2.1:3478?transport=udp",
+        "turn:relay.example.org:443?transport=tcp",
+        "turns:[2001:db8::1]:5349?transport=tcp",
+    ]
+    assert server.stun_servers() == [("192.0.2.2", 3478)]
+
+
 def test_policies_that_need_what_is_not_there_are_refused() -> None:
-    with pytest.raises(NotSupportedError, match="TURN"):
+    with pytest.raises(InvalidArgumentError, match="TURN"):
         PeerConfig(ice_transport_policy=IceTransportPolicy.RELAY)
 
 
