@@ -273,6 +273,13 @@ def _digest(sizes: tuple[int, ...]) -> tuple[_Reader, _Writer]:
     return read, write
 
 
+def _read_response_port(value: bytes, transaction_id: bytes) -> AttributeValue:
+    # RFC 5780 section 7.5 can be read so that the padding counts or does not; coturn's tools count it.
+    if len(value) not in (2, 4):
+        raise ParseError(f"expected 2 bytes, and perhaps 2 of padding, got {len(value)}")
+    return int.from_bytes(value[:2], "big")
+
+
 _PLAIN = (_read_plain_address, _write_plain_address)
 _XOR = (_read_xor_address, _write_xor_address)
 _FLAG = (_read_flag, _write_flag)
@@ -299,7 +306,7 @@ _CODECS: Final[dict[int, tuple[_Reader, _Writer]]] = {
     _A.ICE_CONTROLLED: _number(8),
     _A.ICE_CONTROLLING: _number(8),
     _A.CHANNEL_NUMBER: _number(2, padding=2),
-    _A.RESPONSE_PORT: _number(2),
+    _A.RESPONSE_PORT: (_read_response_port, _number(2)[1]),
     _A.USE_CANDIDATE: _FLAG,
     _A.DONT_FRAGMENT: _FLAG,
     _A.ERROR_CODE: (_read_error, _write_error),

@@ -257,6 +257,13 @@ def test_a_server_with_one_address_says_that_it_does_not_understand(attribute: A
     assert answer.get(AttributeType.UNKNOWN_ATTRIBUTES) == (attribute.type,)
 
 
+@pytest.mark.parametrize("value", [b"\x12\x34", b"\x12\x34\0\0"])
+def test_a_response_port_is_read_with_its_padding_counted_or_not(value: bytes) -> None:
+    raw = bytearray(ask(Attribute(0x7F27, value)).serialize(fingerprint=False))
+    raw[20:22] = AttributeType.RESPONSE_PORT.to_bytes(2, "big")
+    assert Message.parse(bytes(raw)).get(AttributeType.RESPONSE_PORT) == 0x1234
+
+
 def test_padding_is_refused_because_it_would_amplify() -> None:
     answer = answer_discovery(ask(Attribute(AttributeType.PADDING, bytes(8))), LOCAL, SERVER, ALTERNATES)
     assert answer is not None
