@@ -36,7 +36,7 @@ from ..base import (
 )
 from ..errors import InvalidArgumentError, InvalidStateError, ParseError, UsageError
 from ..stun import ErrorCode, Message, MessageClass, Method
-from .candidates import Base
+from .candidates import HOST_ORIGIN, Base, LocalOrigin
 from .config import IceConfig
 from .events import (
     AttributesReceived,
@@ -153,7 +153,7 @@ class IceAgent(MachineBase[IceEvent]):
     @property
     def local_candidates(self) -> tuple[Candidate, ...]:
         """Those gathered in this generation, in order."""
-        return tuple(self._locals.announced)
+        return tuple(one.candidate for one in self._locals.announced)
 
     @property
     def remote_candidates(self) -> tuple[Candidate, ...]:
@@ -183,6 +183,10 @@ class IceAgent(MachineBase[IceEvent]):
     def server_url(self, candidate: Candidate) -> str | None:
         """The URL of the server that a local candidate of this generation came from; None for others."""
         return self._locals.urls.get(candidate)
+
+    def relay_protocol(self, candidate: Candidate) -> str | None:
+        """How we reach the server of a relayed candidate: "udp", "tcp" or "tls"; None for others."""
+        return self._locals.relay_protocols.get(candidate)
 
     @property
     def _selected(self) -> CandidatePair | None:
@@ -262,10 +266,11 @@ class IceAgent(MachineBase[IceEvent]):
             self._ask_name(self._config.stun_servers[server].host, None, server, now)
         self._settle(now)
 
-    def add_local(self, address: Address, socket_id: SocketId, now: Instant) -> None:
-        """A socket is bound at `address`: a host candidate, and a place to check from.
+    def add_local(self, address: Address, socket_id: SocketId, now: Instant, origin: LocalOrigin = HOST_ORIGIN) -> None:
+        """A place to check from, and its candidate: a socket bound at `address`, or what `origin` says of another kind.
 
-        Errors: `InvalidArgumentError` when the address is no IP literal with a port, or the socket is known.
+        Errors: `InvalidArgumentError` when the address is no IP literal with a port, the socket is known, or the
+        origin contradicts itself.
         """
         now = self._advance(now)
         if self._closed:
@@ -273,12 +278,13 @@ class IceAgent(MachineBase[IceEvent]):
         address = Address(canonical_ip(address.host), address.port)
         if not 0 < address.port < 65536:
             raise InvalidArgumentError(f"a bound socket has a port from 1 to 65535, got {address.port}")
+        origin.check()
         if socket_id in self._locals.bases:
             raise InvalidArgumentError(f"socket {socket_id} was added before; use remove_local first")
         if len(self._locals.bases) >= self._config.max_locals:
             self._drop(now, "too many local addresses")
             return
-        base = self._locals.add(address, socket_id)
+        base = self._locals.add(address, socket_id, origin)
         self._gathering.add_base(base, now)
         self._session.add_base(base, now)
         self._settle(now)
@@ -295,6 +301,19 @@ class IceAgent(MachineBase[IceEvent]):
             self._previous.remove_base(socket_id, now)
         if self._trace:
             self._trace.event(now, "local_removed", address=str(base.address))
+        self._settle(now)
+
+    def fail_path(self, path: PathId, reason: str, now: Instant) -> None:
+        """Nothing can be sent on this path, says its carrier: its pair fails at once, with that reason.
+
+        Paths that belong to no pair are ignored.
+        """
+        now = self._advance(now)
+        if self._closed:
+            return
+        for session in (self._session, self._previous):
+            if session is not None:
+                session.fail_path(path, reason, now)
         self._settle(now)
 
     def locals_complete(self, now: Instant) -> None:

@@ -84,17 +84,27 @@ class Checklist:
         if pair.state is PairState.SUCCEEDED:
             return
         pair.state = PairState.WAITING
+        pair.failure = None
         if pair not in self._triggered:
             self._triggered.append(pair)
 
     def succeeded(self, pair: CandidatePair) -> None:
         """Marks a pair valid, and lets those of the same foundation go."""
         pair.state = PairState.SUCCEEDED
+        pair.failure = None
         if pair in self._triggered:
             self._triggered.remove(pair)
         for other in self.pairs.values():
             if other.state is PairState.FROZEN and other.foundation == pair.foundation:
                 other.state = PairState.WAITING
+
+    def fail(self, pair: CandidatePair, reason: str) -> None:
+        """Gives a pair up, in words."""
+        pair.state = PairState.FAILED
+        pair.failure = reason
+        pair.nominated = pair.nominate_on_success = False
+        if pair in self._triggered:
+            self._triggered.remove(pair)
 
     @property
     def has_work(self) -> bool:

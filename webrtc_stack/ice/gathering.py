@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..base import Address, Candidate, Entropy, GatherAddresses, Instant, SocketId, canonical_ip
+from ..base import Address, Entropy, GatherAddresses, Instant, SocketId, canonical_ip
 from ..errors import InvalidArgumentError
 from ..trace import Trace
 from .candidates import Base
 from .config import IceConfig
 from .events import CandidateError, CandidateGathered, GatheringState, GatheringStateChanged, IceEvent
-from .locals import LocalCandidates
+from .locals import Announced, LocalCandidates
 from .sources import Sources, StunSource
 
 
@@ -52,7 +52,7 @@ class Gathering:
         self._addresses_asked = False
         self._locals_complete = False
         self._generation = 0
-        self._announced_before: list[Candidate] = []
+        self._announced_before: list[Announced] = []
         self.sources = Sources(config)
         self.state = GatheringState.NEW
         self.active = False
@@ -69,7 +69,7 @@ class Gathering:
             self._addresses_asked = True
             self._emit(GatherAddresses())
         for base in self._locals.bases.values():
-            self._announce(base.candidate, now)
+            self._announce_base(base, now)
         named = []
         for index, server in enumerate(self._config.stun_servers):
             try:
@@ -92,12 +92,8 @@ class Gathering:
         """The generation before goes on, with what it had announced; its servers are not asked again."""
         self.sources.close()
         self._locals.begin(ufrag)
-        alive = {base.address for base in self._locals.bases.values()}
-        self._locals.announced = [
-            one
-            for one in self._announced_before
-            if Address(one.related_host or one.host, one.related_port or one.port) in alive
-        ]
+        bases = self._locals.bases
+        self._locals.announced = [one for one in self._announced_before if bases.get(one.base.socket) is one.base]
         self.active = True
 
     def add_server(self, index: int, host: str, now: Instant) -> None:
@@ -107,7 +103,8 @@ class Gathering:
         source = StunSource(server.url, Address(host, server.port), index, self._config, entropy)
         self.sources.all.append(source)
         for base in self._locals.bases.values():
-            source.add_base(base, now)
+            if base.asks_stun:
+                source.add_base(base, now)
 
     def server_failed(self, index: int) -> None:
         """Its name was not resolved."""
@@ -116,8 +113,9 @@ class Gathering:
 
     def add_base(self, base: Base, now: Instant) -> None:
         if self.active:
-            self._announce(base.candidate, now)
-            self.sources.add_base(base, now)
+            self._announce_base(base, now)
+            if base.asks_stun:
+                self.sources.add_base(base, now)
 
     def remove_base(self, socket: SocketId) -> None:
         self.sources.remove_base(socket)
@@ -131,18 +129,22 @@ class Gathering:
             candidate = self._locals.found(found)
             if candidate is not None:
                 self._locals.urls[candidate] = self._config.stun_servers[found.order].url
-                self._announce(candidate, now)
+                self._announce(Announced(candidate, found.base, found.address), now)
         for failure in self.sources.take_failures():
             self._emit(CandidateError(*failure))
         if self.active:
             complete = self._locals_complete and self.sources.settled and not names_pending
             self._set_state(GatheringState.COMPLETE if complete else GatheringState.GATHERING, now)
 
-    def _announce(self, candidate: Candidate, now: Instant) -> None:
-        self._locals.announced.append(candidate)
+    def _announce_base(self, base: Base, now: Instant) -> None:
+        if base.origin.announce:
+            self._announce(Announced(base.candidate, base, base.address), now)
+
+    def _announce(self, announced: Announced, now: Instant) -> None:
+        self._locals.announced.append(announced)
         if self._trace:
-            self._trace.event(now, "candidate_gathered", candidate=candidate.serialize())
-        self._emit(CandidateGathered(candidate))
+            self._trace.event(now, "candidate_gathered", candidate=announced.candidate.serialize())
+        self._emit(CandidateGathered(announced.candidate))
 
     def _set_state(self, state: GatheringState, now: Instant) -> None:
         if self.state is not state:

@@ -53,6 +53,8 @@ class PairSnapshot(NamedTuple):
     last_received_at: Instant | None
     retransmissions: int
     """Those of `requests_sent` that repeated an earlier one."""
+    failure: str | None = None
+    """Why it failed, in words; None unless it did."""
 
 
 class CandidatePair:
@@ -64,6 +66,7 @@ class CandidatePair:
         "bytes_received",
         "bytes_sent",
         "consent_requests_sent",
+        "failure",
         "foundation",
         "last_received_at",
         "last_sent_at",
@@ -102,6 +105,7 @@ class CandidatePair:
         """What the peer sees us as: the base's host candidate until an answer says otherwise."""
         self.foundation = (base.candidate.foundation, remote.candidate.foundation)
         self.state = PairState.FROZEN
+        self.failure: str | None = None
         self.priority = 0
         self.prioritize(controlling)
         self.nominated = False
@@ -186,4 +190,5 @@ class CandidatePair:
             last_sent_at=self.last_sent_at,
             last_received_at=self.last_received_at,
             retransmissions=self.retransmissions,
+            failure=self.failure,
         )

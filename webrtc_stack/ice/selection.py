@@ -182,15 +182,15 @@ class Selector:
         if self.nominating is pair:
             self.drop_nomination()
 
-    def nomination_failed(self, pair: CandidatePair, now: Instant, *, refused: bool) -> None:
-        """No answer, or an error: tried again while the pair is otherwise alive, else the pair is given up."""
+    def nomination_failed(self, pair: CandidatePair, now: Instant, refused: str | None) -> None:
+        """No answer, or a refusal: tried again while the pair is otherwise alive, else the pair is given up."""
         if self.nominating is not pair:
             return
-        if not refused and self.selected is pair and not pair.suspect:
+        if refused is None and self.selected is pair and not pair.suspect:
             self.pending = True
             return
         self.drop_nomination()
-        pair.state = PairState.FAILED
+        self._checklist.fail(pair, refused or "no answer to its nomination")
         self.reselect(now)
 
     def drop_nomination(self) -> None:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..base import CandidateType, Entropy, IceParameters, Instant, Transmit
+from ..base import Entropy, IceParameters, Instant, Transmit
 from ..stun import RetransmissionConfig, Transaction, new_transaction_id
 from ..trace import Trace
-from .candidates import candidate_priority
 from .checks import Check, CheckBook, Purpose, build_check
 from .config import IceConfig
 from .pair import CandidatePair
@@ -54,7 +53,7 @@ class CheckSender:
             transaction_id,
             self._local,
             self.remote,
-            priority=candidate_priority(CandidateType.PRFLX, pair.base.local_preference),
+            priority=pair.base.check_priority,
             controlling=controlling,
             tie_breaker=self._role.tie_breaker,
             use_candidate=use_candidate,

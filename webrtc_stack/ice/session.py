@@ -188,7 +188,7 @@ class Session:
             self._pair_remote(remote, now)
 
     def _pair_remote(self, remote: Remote, now: Instant) -> None:
-        own = frozenset(base.address.host for base in self._locals.bases.values())
+        own = self._locals.own_hosts
         for base in self._locals.bases.values():
             if may_pair(base, remote, own):
                 self._add_pair(base, remote, now)
@@ -197,7 +197,7 @@ class Session:
         """Pairs a new local address with all that is known of the peer."""
         if self.remote is None or self.retired:
             return
-        own = frozenset(one.address.host for one in self._locals.bases.values())
+        own = self._locals.own_hosts
         for remote in list(self.remotes.by_address.values()):
             if may_pair(base, remote, own):
                 self._add_pair(base, remote, now)
@@ -212,6 +212,21 @@ class Session:
             self._waiting_since = self._lost_at = (
                 now  # another address may come up: the peer will learn it from our checks
             )
+
+    def fail_path(self, path: PathId, reason: str, now: Instant) -> None:
+        """Nothing can be sent on this path: its pair fails at once, another one takes over."""
+        pair = self.checklist.pairs.get(path)
+        if pair is None:
+            return
+        had_one = self.selected is not None
+        self._book.forget(pair)
+        self._selector.forget(pair)
+        self.checklist.fail(pair, reason)
+        if self._trace:
+            self._trace.event(now, "pair_failed", pair=str(pair), reason=reason)
+        self._selector.reselect(now)
+        if had_one and self.selected is None:
+            self._waiting_since = self._lost_at = now
 
     def _add_pair(self, base: Base, remote: Remote, now: Instant) -> CandidatePair | None:
         formed = self.checklist.formed
@@ -372,7 +387,7 @@ class Session:
             self._check_refused(check, message, now)
         elif message.unknown_required() or message.mapped_address is None:
             self._drop(now, "unusable response")
-            self._check_failed(check, now, refused=True)
+            self._check_failed(check, now, "the peer's answer says nothing of our address")
         else:
             self._check_answered(check, message.mapped_address, now)
         return True
@@ -388,17 +403,18 @@ class Session:
             if check.purpose is Purpose.CHECK:
                 self.checklist.trigger(check.pair)
         elif check.purpose is not Purpose.CONSENT:
-            self._check_failed(check, now, refused=True)
+            self._check_failed(check, now, f"the peer refused: {code}" if code else "the peer refused")
 
-    def _check_failed(self, check: Check, now: Instant, *, refused: bool = False) -> None:
+    def _check_failed(self, check: Check, now: Instant, reason: str | None = None) -> None:
+        """No answer, or, with a `reason`, one that ends it."""
         pair = check.pair
         if check.purpose is Purpose.CHECK:
             if pair.transaction_id == check.transaction.id and pair.state is PairState.IN_PROGRESS:
-                pair.state = PairState.FAILED
+                self.checklist.fail(pair, reason or f"no answer to {check.transaction.sends} checks")
                 if self._trace:
-                    self._trace.event(now, "pair_failed", pair=str(pair))
+                    self._trace.event(now, "pair_failed", pair=str(pair), reason=pair.failure)
         elif check.purpose is Purpose.NOMINATE:
-            self._selector.nomination_failed(pair, now, refused=refused)
+            self._selector.nomination_failed(pair, now, reason)
 
     def _check_answered(self, check: Check, mapped: Address, now: Instant) -> None:
         pair = check.pair
@@ -427,8 +443,7 @@ class Session:
         had_one = self.selected is not None
         expired = [p for p in self.checklist.pairs.values() if p.valid and self._consent.expired(p, now)]
         for pair in expired:
-            pair.state = PairState.FAILED
-            pair.nominated = False
+            self.checklist.fail(pair, "consent expired")
             self._selector.forget(pair)
             if self._trace:
                 self._trace.event(now, "consent_expired", pair=str(pair))
