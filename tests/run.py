@@ -6,8 +6,8 @@
     python3 tests/run.py --stage interop     one stage (may be given several times)
 
 Needs Python 3.11 and nothing else: it makes its own virtual environment in `.venv-test`, and, being root on a Debian
-system, installs what tests talk to (browsers, tshark, openssl, gnutls, coturn, GStreamer). Where it cannot, tests
-that need them skip by name; with `CI=true` that is a failure.
+system, installs what tests talk to (browsers, tshark, openssl, gnutls, coturn, GStreamer, nftables). Where it cannot,
+tests that need them skip by name; with `CI=true` that is a failure.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ PROGRAMS = {
     "chromium": "chromium",
     "firefox-esr": "firefox-esr",
     "ip": "iproute2",
+    "nft": "nftables",
+    "certutil": "libnss3-tools",
     "turnserver": "coturn",
     "gst-launch-1.0": "gstreamer1.0-tools",
 }
@@ -313,7 +315,8 @@ def stage_core(run: Run) -> None:
 
 def stage_interop(run: Run) -> None:
     """Real browsers and another stack, one after the other, on a network that leads nowhere."""
-    provide("chromium", "firefox-esr", "ip", "tshark", "turnserver", "gst-launch-1.0", libraries=["GStreamer"])
+    programs = ["chromium", "firefox-esr", "ip", "nft", "certutil", "tshark", "turnserver", "gst-launch-1.0"]
+    provide(*programs, libraries=["GStreamer"])
     prefix, reason = network_namespace()
     env = {"WEBRTC_STACK_NETNS": "1"} if prefix else {}
     if not prefix:

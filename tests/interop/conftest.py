@@ -10,17 +10,19 @@ import asyncio
 import inspect
 import os
 from collections.abc import Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, ExitStack
 from typing import Any, TypeVar
 
 import pytest
 
 from tests.support import browser, netns, seeds
 from tests.support.browser import BrowserPage
+from tests.support.lab_namespace import why_not
 from tests.support.process_peer import ProcessPeer
 from tests.support.programs import find_program, find_python_with
 from tests.support.remote_peer import Remote
 
+from .networks import Networks
 from .session import Session
 
 T = TypeVar("T")
@@ -125,3 +127,19 @@ def fresh(request: pytest.FixtureRequest, loop: Loop, remote: Remote) -> Iterato
     loop.run(made.connect())
     yield made
     loop.run(made.close())
+
+
+@pytest.fixture(scope="session")
+def networks(loop: Loop) -> Iterator[Networks]:
+    """The laboratory, with our peer at site A."""
+    if reason := why_not():
+        missing(f"no laboratory: {reason}")
+    with ExitStack() as stack:
+        yield Networks(stack, loop)
+
+
+@pytest.fixture(scope="module", params=["ours", "chromium", "firefox", "aiortc"])
+def far(request: pytest.FixtureRequest, networks: Networks) -> Iterator[Remote]:
+    """The peer at site B."""
+    with ExitStack() as stack:
+        yield networks.peer(request.param, networks.host_b, stack=stack)

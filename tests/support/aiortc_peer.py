@@ -18,6 +18,7 @@ from typing import Any
 from aiortc import (
     RTCConfiguration,
     RTCDataChannel,
+    RTCIceServer,
     RTCPeerConnection,
     RTCSessionDescription,
 )
@@ -79,9 +80,10 @@ class Channel:
 class Peer(MediaPart):
     """One RTCPeerConnection, its channels, its media and its candidates."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
-        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        servers = [RTCIceServer(**server) for server in config.get("iceServers", [])]
+        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         self.channels: dict[str, Channel] = {}
         self.arrived: defaultdict[str, asyncio.Queue[Channel]] = defaultdict(asyncio.Queue)
         self.candidates: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
@@ -131,7 +133,7 @@ class Commands(MediaCommands):
         return self.peers[a["pc"]].channels[a["channel"]]
 
     async def create(self, a: dict[str, Any]) -> None:
-        self.peers[a["pc"]] = Peer()
+        self.peers[a["pc"]] = Peer(a["config"])
 
     async def create_channel(self, a: dict[str, Any]) -> None:
         peer = self.peer(a)

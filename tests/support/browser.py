@@ -13,12 +13,13 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 from aiohttp import WSMsgType, web
 
@@ -141,19 +142,52 @@ def die_with_parent() -> Callable[[], None]:
     return preexec
 
 
+def trust(authority: Path, database: Path) -> None:
+    """Puts the certificate of an authority (PEM) into a database of NSS, which is made if there is none."""
+    database.mkdir(parents=True, exist_ok=True)
+    certutil = [shutil.which("certutil") or "certutil", "-d", f"sql:{database}"]
+    subprocess.run([*certutil, "-N", "--empty-password"], check=True, capture_output=True)
+    subprocess.run(
+        [*certutil, "-A", "-n", "laboratory", "-t", "C,,", "-i", str(authority)], check=True, capture_output=True
+    )
+
+
+class Place(Protocol):
+    """Where a program runs: on a network of its own (`lab_namespace.Namespace`)."""
+
+    def command(self, arguments: Sequence[str]) -> list[str]:
+        """The command line that runs `arguments` there."""
+        ...
+
+    def listen(self) -> socket.socket:
+        """A TCP socket of this process that listens on 127.0.0.1 there."""
+        ...
+
+
 class BrowserPage:
     """One browser with one page; an async context manager. A `Remote` with the commands of browser_peer.js.
 
     `hide_addresses`: as for a page without permissions, it offers one candidate under a `.local` name (multicast DNS).
-    It then needs a default route, if only one that leads nowhere.
+    It then needs a default route, if only one that leads nowhere. `trusted` is the certificate of an authority (PEM)
+    whose TURN servers it believes; for that the machine needs NSS's `certutil`.
     """
 
-    def __init__(self, kind: BrowserKind, *, flags: tuple[str, ...] = (), hide_addresses: bool = False) -> None:
+    def __init__(
+        self,
+        kind: BrowserKind,
+        *,
+        flags: tuple[str, ...] = (),
+        hide_addresses: bool = False,
+        place: Place | None = None,
+        trusted: Path | None = None,
+    ) -> None:
         self.name: str = kind
         self.kind = kind
         self.user_agent = ""
         self._flags = flags
         self._hide_addresses = hide_addresses
+        self._place = place
+        self._trusted = trusted
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._socket: web.WebSocketResponse | None = None
@@ -197,7 +231,8 @@ class BrowserPage:
         application.router.add_get("/control", self._control)
         self._runner = web.AppRunner(application, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        listener = self._place.listen() if self._place else socket.create_server(("127.0.0.1", 0))
+        await web.SockSite(self._runner, listener).start()
         host, port = self._runner.addresses[0][:2]
         return f"http://{host}:{port}/"
 
@@ -213,6 +248,10 @@ class BrowserPage:
             (profile / "user.js").write_text("".join(lines))
             command = [program, "--headless", "--no-remote", "--new-instance", "--profile", str(profile)]
             command += [*self._flags, url]
+        if self._trusted is not None:
+            trust(self._trusted, profile if self.kind == "firefox" else self._folder / ".pki" / "nssdb")
+        if self._place is not None:
+            command = self._place.command(command)
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 command,

@@ -5,23 +5,38 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .browser import die_with_parent
+from .browser import Place, die_with_parent
 from .remote_peer import CEILING, RemoteError
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class ProcessPeer:
-    """Runs `python -m module` and sends it commands; an async context manager, a `Remote`."""
+    """Runs `python -m module` and sends it commands; an async context manager, a `Remote`.
 
-    def __init__(self, name: str, module: str, *, python: str = sys.executable) -> None:
+    `place` is the network that it runs on, `environment` what is added to its environment.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        *,
+        python: str = sys.executable,
+        place: Place | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
+        self._place = place
+        self._environment = environment
         self._python = python
         self._module = module
         self._ids = itertools.count(1)
@@ -29,9 +44,11 @@ class ProcessPeer:
 
     async def __aenter__(self) -> ProcessPeer:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __aexit__
+        command = [self._python, "-m", self._module]
         self._process = await asyncio.create_subprocess_exec(
-            *(self._python, "-m", self._module),
+            *(command if self._place is None else self._place.command(command)),
             cwd=_ROOT,
+            env={**os.environ, **(self._environment or {})},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=self._log,
