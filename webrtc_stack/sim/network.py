@@ -5,11 +5,17 @@
     net.link(a, b, latency=0.02, loss=0.01)
     net.run_until(10.0)
 
-A `Host` is an `io` runtime (same four needs: clock, timers, sockets, names), so the driver that runs on real sockets
-runs here unchanged. Hosts that were never linked use `default_link`. `digest()` is the SHA-256 of every datagram
-offered to the network: equal for equal seeds, in any process.
+A `Host` is an `io` runtime (clock, timers, sockets, streams, names, addresses), so the driver that runs on real sockets
+runs here unchanged. Hosts that were never linked use `default_link`. Boxes stand between this network and others:
 
-Left out here: NAT, TCP and TLS streams (they come with the connectivity rooms).
+    router = net.nat("203.0.113.1", "symmetric")
+    c = router.host("192.168.1.2")
+    net.link(c, router, latency=0.003)
+    net.link(router, a, latency=0.02)
+
+A link joins two ends that share an address space, so a way through a box is made of legs. The leg between a box and
+those inside costs nothing until it is linked. `digest()` is the SHA-256 of every packet on every leg: equal for equal
+seeds, in any process.
 """
 
 from __future__ import annotations
@@ -22,18 +28,32 @@ from typing import Any, NamedTuple
 
 from ..base import NEVER, Address, Drops, Instant, SeededEntropy, canonical_ip
 from ..errors import InvalidArgumentError
+from .box import Box
+from .firewall import Firewall
 from .host import Host, SimSocket
-from .link import Link, LinkConfig
+from .link import LinkConfig
+from .nat import NAT_KINDS, Nat, NatConfig
+from .nat64 import Nat64
+from .packet import Packet
+from .realm import GATEWAY, Node, Realm
+from .stateful import FirewallConfig
+from .stream import StreamConfig
 
 
 class Sent(NamedTuple):
-    """One datagram as it was offered to the network; `copies` of it will arrive."""
+    """One packet on one leg of its way; `copies` of it will arrive at the other end of the leg.
+
+    `note` says what a box did to it, or dropped it for, and `SYN`, `FIN ACK` and the like of TCP segments; a datagram
+    as a host sent it has none. `data` is what the application sent.
+    """
 
     time: Instant
     source: Address
     destination: Address
     data: bytes
     copies: int
+    transport: str = "udp"
+    note: str = ""
 
 
 class Timer:
@@ -52,15 +72,23 @@ class Network:
     """Everything that happens, in order. `wall_epoch` is the Unix time of instant 0 as the hosts' clocks tell it."""
 
     def __init__(
-        self, seed: int | str = 0, *, default_link: LinkConfig | None = None, wall_epoch: float = 1_750_000_000.0
+        self,
+        seed: int | str = 0,
+        *,
+        default_link: LinkConfig | None = None,
+        wall_epoch: float = 1_750_000_000.0,
+        streams: StreamConfig | None = None,
     ) -> None:
         self.seed = seed
         self.now: Instant = 0.0
         self.wall_epoch = wall_epoch
         self.entropy = SeededEntropy(seed)
         self.default_link = default_link or LinkConfig(latency=0.001)
+        self.streams = streams or StreamConfig()
+        self.realm = Realm("public", self.entropy, self.default_link)
         self.hosts: list[Host] = []
-        self.names: dict[str, tuple[str, ...]] = {}
+        self.boxes: list[Box] = []
+        self.names = self.realm.names
         """What the virtual resolver knows; `resolve_delay` is how long it takes."""
         self.resolve_delay = 0.005
         self.keep_log = True
@@ -69,52 +97,116 @@ class Network:
         self._hash = hashlib.sha256()
         self._heap: list[tuple[Instant, int, Timer]] = []
         self._count = 0
-        self._by_ip: dict[str, Host] = {}
-        self._links: dict[tuple[str, str], Link] = {}
-        self._link_configs: dict[tuple[str, str], LinkConfig] = {}
 
     # --- building ---------------------------------------------------------------------------------------------------
 
-    def host(self, *addresses: str, name: str | None = None) -> Host:
-        """A new host with one interface per address; each address belongs to one host only."""
+    def host(self, *addresses: str, name: str | None = None, behind: Box | None = None) -> Host:
+        """A new host with one interface per address, on the public network or inside of a box. An address belongs to
+        one host only, within its network."""
         if not addresses:
             raise InvalidArgumentError("a host needs at least one address, such as '10.0.0.1'")
-        hosts = [canonical_ip(address) for address in addresses]
-        for ip in hosts:
-            if ip in self._by_ip:
-                raise InvalidArgumentError(f"{ip} already belongs to {self._by_ip[ip].name}")
-        host = Host(self, tuple(hosts), name or f"host{len(self.hosts) + 1}")
+        host = Host(self, name or f"host{len(self.hosts) + 1}", self.realm if behind is None else behind.realm)
+        try:
+            for address in addresses:
+                host.add_address(address)
+        except InvalidArgumentError:
+            for address in host.addresses:
+                host.remove_address(address)
+            raise
         self.hosts.append(host)
-        for ip in hosts:
-            self._by_ip[ip] = host
         return host
 
-    def link(self, a: Host | str, b: Host | str, config: LinkConfig | None = None, **changes: Any) -> None:
-        """Sets both directions between two hosts (or two single addresses).
+    def nat(
+        self,
+        outside: str | Sequence[str],
+        config: NatConfig | str | None = None,
+        *,
+        name: str | None = None,
+        behind: Box | None = None,
+        **changes: Any,
+    ) -> Nat:
+        """A NAT with one or more addresses outside. `config` may be one of `NAT_KINDS` by name; `changes` are fields
+        of `NatConfig`. Put hosts behind it with `nat.host(...)`, another NAT with `nat.nat(...)`.
+
+        Errors: `InvalidArgumentError` for a kind or an address that will not do.
+        """
+        box = Nat(*self._place("nat", name, behind), _addresses(outside), _nat_config(config, changes))
+        self.boxes.append(box)
+        return box
+
+    def firewall(
+        self,
+        config: FirewallConfig | None = None,
+        *,
+        name: str | None = None,
+        behind: Box | None = None,
+        **changes: Any,
+    ) -> Firewall:
+        """A stateful filter that leaves addresses alone; `changes` are fields of `FirewallConfig`."""
+        box = Firewall(*self._place("firewall", name, behind), (), replace(config or FirewallConfig(), **changes))
+        self.boxes.append(box)
+        return box
+
+    def nat64(
+        self,
+        prefix: str = "64:ff9b::/96",
+        *,
+        outside: str | Sequence[str],
+        config: NatConfig | str | None = None,
+        name: str | None = None,
+        behind: Box | None = None,
+        **changes: Any,
+    ) -> Nat64:
+        """A NAT64 with DNS64 for the IPv6-only hosts that are put behind it."""
+        settings = _nat_config(config, changes)
+        box = Nat64(*self._place("nat64-", name, behind), _addresses(outside), settings, prefix)
+        self.boxes.append(box)
+        return box
+
+    def _place(self, kind: str, name: str | None, behind: Box | None) -> tuple[Network, str, Realm]:
+        return self, name or f"{kind}{len(self.boxes) + 1}", self.realm if behind is None else behind.realm
+
+    def link(self, a: Host | Box | str, b: Host | Box | str, config: LinkConfig | None = None, **changes: Any) -> None:
+        """Sets both directions between two hosts or boxes (or two single addresses).
 
         Without `config` the present one of that direction is changed by keyword, so `net.link(a, b, up=False)` cuts a
-        cable and leaves its other properties alone.
+        cable and leaves its other properties alone. An address alone is one of the network that the other end is on.
+        Errors: `InvalidArgumentError` for ends with a NAT between them: each is linked with the NAT.
         """
         self.link_one_way(a, b, config, **changes)
         self.link_one_way(b, a, config, **changes)
 
-    def link_one_way(self, a: Host | str, b: Host | str, config: LinkConfig | None = None, **changes: Any) -> None:
+    def link_one_way(
+        self, a: Host | Box | str, b: Host | Box | str, config: LinkConfig | None = None, **changes: Any
+    ) -> None:
         """The same for one direction only."""
-        for source in _ips(a):
-            for destination in _ips(b):
-                key = (source, destination)
-                chosen = replace(config or self._link_configs.get(key, self.default_link), **changes)
-                self._link_configs[key] = chosen
-                if key in self._links:
-                    self._links[key].config = chosen
+        sources, destinations = self._ends(a), self._ends(b)
+        realms = [
+            realm for realm in sources or destinations or [self.realm] if not destinations or realm in destinations
+        ]
+        if sources and destinations and not realms:
+            raise InvalidArgumentError(f"{a} and {b} are not on one network; link each with the box between them")
+        for realm in realms:
+            for source in sources.get(realm) or _addresses(a):
+                for destination in destinations.get(realm) or _addresses(b):
+                    realm.configure(source, destination, config, changes)
 
-    def _link(self, source: str, destination: str) -> Link:
-        key = (source, destination)
-        link = self._links.get(key)
-        if link is None:
-            config = self._link_configs.get(key, self.default_link)
-            link = self._links[key] = Link(config, self.entropy.fork(f"link {source} {destination}"))
-        return link
+    def _ends(self, end: Host | Box | str) -> dict[Realm, list[str]]:
+        """By what addresses an end is known, and where; nothing for an address alone."""
+        ends: dict[Realm, list[str]] = {}
+        if isinstance(end, str):
+            return ends
+        if isinstance(end, Box):
+            ends[end.realm] = [GATEWAY]
+            places = [(ip, end.outer) for ip, node in end.outer.by_ip.items() if node is end]
+        else:
+            places = list(end.realms.items())
+        for ip, place in places:
+            where: Realm | None = place
+            while where is not None:
+                ends.setdefault(where, []).append(ip)
+                where = where.outside_of(ip)
+        return ends
 
     # --- time -------------------------------------------------------------------------------------------------------
 
@@ -163,7 +255,11 @@ class Network:
     def send(self, socket: SimSocket, destination: Address, data: bytes, ecn: int) -> None:
         """A host's socket hands a datagram over; called by `SimSocket` only."""
         source = socket.address
-        target = self._by_ip.get(destination.host)
+        realm = socket.realm
+        next_hop = destination.host
+        target = realm.by_ip.get(next_hop)
+        if target is None and realm.gateway is not None:
+            target, next_hop = realm.gateway, GATEWAY
         arrivals: list[Instant] = []
         if target is None or source.is_ipv6 != destination.is_ipv6:
             self.drops.add("no route")
@@ -172,7 +268,7 @@ class Network:
         elif target is socket.host:
             arrivals = [self.now]
         else:
-            arrivals = self._link(source.host, destination.host).admit(len(data), self.now)
+            arrivals = realm.link(source.host, next_hop).admit(len(data), self.now)
         self._hash.update(f"{self.now:.9f} {source} {destination} {ecn} {len(data)} ".encode() + data)
         if self.keep_log:
             self.log.append(Sent(self.now, source, destination, data, len(arrivals)))
@@ -180,8 +276,43 @@ class Network:
             for arrival in arrivals:
                 self.call_at(arrival, _Delivery(target, source, destination, data, ecn))
 
+    def forward(self, realm: Realm, packet: Packet, sender: Node, previous_hop: str, note: str = "") -> None:
+        """Any packet on any leg: a segment from a host, whatever a box passes on. `previous_hop` is the end of the leg
+        that it comes from; a gateway's packets stay inside."""
+        source, destination = packet.source, packet.destination
+        next_hop = destination.host
+        target = realm.by_ip.get(next_hop)
+        if target is None and realm.gateway is not None and previous_hop != GATEWAY:
+            target, next_hop = realm.gateway, GATEWAY
+        arrivals: list[Instant] = []
+        if target is None or source.is_ipv6 != destination.is_ipv6:
+            self.drops.add("no route")
+        elif source.host in sender.down or destination.host in target.down:
+            self.drops.add("interface down")
+        elif target is sender:
+            arrivals = [self.now]
+        else:
+            arrivals = realm.link(previous_hop, next_hop).admit(packet.size, self.now)
+        self.record(packet, len(arrivals), note)
+        if target is not None:
+            for arrival in arrivals:
+                self.call_at(arrival, _Arrival(target, packet))
+
+    def record(self, packet: Packet, copies: int, note: str) -> None:
+        """Takes note of a packet on a leg."""
+        transport, source, destination, data, ecn, segment = packet
+        head = f"{self.now:.9f} {source} {destination} {ecn} {len(data)} "
+        if segment is not None:
+            data = segment.data
+            head = f"{self.now:.9f} {source} {destination} {segment.flags:d} {segment.seq} {segment.ack} {len(data)} "
+        self._hash.update(head.encode() + data)
+        if self.keep_log:
+            if segment is not None:
+                note = f"{segment.words}; {note}" if note else segment.words
+            self.log.append(Sent(self.now, source, destination, data, copies, transport.value, note))
+
     def digest(self) -> str:
-        """SHA-256 over (time, source, destination, bytes) of everything sent so far."""
+        """SHA-256 over (time, source, destination, bytes) of everything sent so far, on each leg."""
         return self._hash.hexdigest()
 
 
@@ -190,7 +321,7 @@ class _Delivery:
 
     __slots__ = ("data", "destination", "ecn", "source", "target")
 
-    def __init__(self, target: Host, source: Address, destination: Address, data: bytes, ecn: int) -> None:
+    def __init__(self, target: Node, source: Address, destination: Address, data: bytes, ecn: int) -> None:
         self.target = target
         self.source = source
         self.destination = destination
@@ -201,5 +332,28 @@ class _Delivery:
         self.target.deliver(self.source, self.destination, self.data, self.ecn)
 
 
-def _ips(end: Host | str) -> Sequence[str]:
-    return end.addresses if isinstance(end, Host) else (canonical_ip(end),)
+class _Arrival:
+    """The same for any packet."""
+
+    __slots__ = ("packet", "target")
+
+    def __init__(self, target: Node, packet: Packet) -> None:
+        self.target = target
+        self.packet = packet
+
+    def __call__(self) -> None:
+        self.target.receive(self.packet)
+
+
+def _addresses(given: str | Sequence[str] | Host | Box) -> tuple[str, ...]:
+    if isinstance(given, str):
+        return (canonical_ip(given),)
+    return given.addresses if isinstance(given, Host | Box) else tuple(canonical_ip(ip) for ip in given)
+
+
+def _nat_config(config: NatConfig | str | None, changes: dict[str, Any]) -> NatConfig:
+    if isinstance(config, str):
+        if config not in NAT_KINDS:
+            raise InvalidArgumentError(f"{config!r} is none of {', '.join(NAT_KINDS)}")
+        config = NAT_KINDS[config]
+    return replace(config or NatConfig(), **changes)
