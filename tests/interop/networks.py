@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tests.support import browser
 from tests.support.browser import BrowserPage
 from tests.support.lab import Lab, Nat
 from tests.support.lab_call import LabCall, Route, route
 from tests.support.lab_namespace import Namespace
-from tests.support.lab_servers import Authority, start_coturn, start_ours
+from tests.support.lab_servers import Authority, Server, start_coturn, start_ours
 from tests.support.process_peer import ProcessPeer
 from tests.support.programs import find_program, missing_program
 from tests.support.remote_peer import Remote
 
 if TYPE_CHECKING:
     from .conftest import Loop
+
+ServerName = Literal["coturn", "ours"]
 
 CONNECTS = 15.0
 """Seconds for a connection; the slowest that works takes one or two."""
@@ -59,6 +61,9 @@ class Networks:
         self._loop.run(made.__aenter__())
         stack.callback(lambda: self._loop.run(made.__aexit__(None, None, None)))
         return made
+
+    def server(self, name: ServerName) -> Server:
+        return self.coturn if name == "coturn" else self.our_server
 
     def become(self, a: Nat, b: Nat) -> None:
         """Both sites become of these kinds."""

@@ -6,13 +6,16 @@ from case to case, the programs stay.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.support.lab import Nat
-from tests.support.lab_call import Route
+from tests.support.lab_call import LabCall, Route, route
+from tests.support.lab_servers import Transport
 from tests.support.remote_peer import Remote
 
-from .networks import Networks
+from .networks import CONNECTS, Networks, ServerName
 
 
 class TestWithoutServers:
@@ -47,3 +50,40 @@ class TestWithStun:
         assert found is not None
         assert found.local in ("srflx", "prflx")
         assert found.remote in ("srflx", "prflx")
+
+
+class TestTheirRelay:
+    """The far peer is reached through its relay alone, since its site lets nothing else out, or it wants nothing else.
+    We know where we are from STUN: a relay lets in only whom its client expects."""
+
+    @pytest.mark.parametrize(
+        ("server", "transport", "a", "b"),
+        [
+            ("coturn", "udp", Nat.SYMMETRIC, Nat.CONE),
+            ("ours", "udp", Nat.CONE, Nat.SYMMETRIC),
+            ("ours", "tcp", Nat.CONE, Nat.UDP_BLOCKED),
+            ("coturn", "tcp-443", Nat.CONE, Nat.TCP_443),
+            ("coturn", "tls", Nat.OPEN, Nat.TCP_443),
+            ("ours", "tls", Nat.SYMMETRIC, Nat.TCP_443),
+        ],
+    )
+    async def test_we_reach_a_peer_at_its_relay(
+        self, networks: Networks, far: Remote, server: ServerName, transport: Transport, a: Nat, b: Nat
+    ) -> None:
+        if far.name == "ours":
+            pytest.skip("not yet")
+        networks.become(a, b)
+        relayed: dict[str, Any] = {"iceServers": [networks.server(server).ice_server(transport)]}
+        if far.name != "aiortc":  # it has no such policy; where nothing else gets out it needs none
+            relayed["iceTransportPolicy"] = "relay"
+        stun = {"iceServers": [networks.coturn.ice_server("stun")]}
+        async with LabCall(networks.ours, far, left_config=stun, right_config=relayed) as call:
+            await call.open(timeout=CONNECTS)
+            assert (found := await route(call.left)) is not None
+            assert found.local in ("host", "srflx", "prflx")
+            if far.name != "aiortc" or b in (Nat.UDP_BLOCKED, Nat.TCP_443):
+                assert found.remote == "relay"
+            theirs = await route(call.right)
+            if theirs is not None:
+                assert theirs.local == "relay"
+                assert theirs.protocol == transport.partition("-")[0]

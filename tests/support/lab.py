@@ -27,6 +27,8 @@ COTURN: Final = "198.51.100.2"
 COTURN_OTHER: Final = "198.51.100.3"
 """The second address that behaviour discovery needs."""
 OURS: Final = "198.51.100.4"
+NAMES: Final = {COTURN: "coturn.test", OURS: "ours.test"}
+"""What every machine's /etc/hosts says. Nothing else has a name, and no name server answers."""
 
 
 class Nat(StrEnum):
@@ -153,10 +155,7 @@ class Site:
         self.provider.rules(provider)
         self.forget()
         public = kind in (Nat.OPEN, Nat.FIREWALL)
-        # Private addresses are lost without a word in the internet.
-        self.lab.internet.ip(
-            f"route replace {self.network} via {self.public}" if public else f"route replace blackhole {self.network}"
-        )
+        self.lab.internet.ip(f"route replace {self.network} " + (f"via {self.public}" if public else "dev void"))
 
     def forget(self) -> None:
         """The NATs lose all mappings: the next packet out gets another one where ports are random."""
@@ -182,11 +181,21 @@ class Lab:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="webrtc_stack-lab-")))
+            # With the dot as well: that is how Chromium looks up servers for UDP.
+            lines = ["127.0.0.1 localhost", *(f"{host} {name} {name}." for host, name in NAMES.items())]
+            (self.folder / "hosts").write_text("\n".join(lines) + "\n")
+            (self.folder / "resolv.conf").write_text("")
             self._stack = stack
             self.internet = self._namespace("internet")
             self.internet.ip(
                 "link add wan type bridge",
                 "link set wan up",
+                # Where packets to private addresses go: lost without a word. (A blackhole route would tell senders on
+                # this very machine, which the internet never does.)
+                "link add void type veth peer name abyss",
+                "link set void arp off",
+                "link set void up",
+                "link set abyss up",
                 *(f"addr add {host}/24 dev wan" for host in ("198.51.100.1", COTURN, COTURN_OTHER, OURS)),
             )
             self.internet.forward()
@@ -204,7 +213,7 @@ class Lab:
         return self._stack
 
     def _namespace(self, name: str) -> Namespace:
-        made = Namespace(name)
+        made = Namespace(name, self.folder)
         self._stack.callback(made.close)
         return made
 

@@ -42,11 +42,19 @@ def why_not() -> str:
     return f"{' and '.join(missing)} missing" if missing else ""
 
 
-class Namespace:
-    """One machine of the laboratory, as far as its network goes."""
+_WITH_FILES: Final = 'mount --bind "$1/hosts" /etc/hosts && mount --bind "$1/resolv.conf" /etc/resolv.conf'
+_RUN_WITH_FILES: Final = ["unshare", "--mount", "sh", "-c", f'{_WITH_FILES} && shift && exec "$@"', "sh"]
 
-    def __init__(self, name: str) -> None:
+
+class Namespace:
+    """One machine of the laboratory, as far as its network goes.
+
+    `etc` is a folder with the files `hosts` and `resolv.conf` that programs in here see in `/etc`.
+    """
+
+    def __init__(self, name: str, etc: Path) -> None:
         self.name = name
+        self._etc = etc
         self._holder = subprocess.Popen(
             ["unshare", "--net", "sh", "-c", _SETUP],
             stdin=subprocess.PIPE,
@@ -58,6 +66,7 @@ class Namespace:
         if self._holder.stdout.readline() != b"ready\n":
             raise OSError(f"no network namespace: {self._holder.stderr.read().decode(errors='replace')}")
         self.path = f"/proc/{self._holder.pid}/ns/net"
+        self._enter = ["nsenter", f"--net={self.path}", "--"]
         self.pid = self._holder.pid
 
     def close(self) -> None:
@@ -67,11 +76,11 @@ class Namespace:
 
     def command(self, arguments: Sequence[str]) -> list[str]:
         """The command line that runs `arguments` in here."""
-        return ["nsenter", f"--net={self.path}", "--", *arguments]
+        return [*self._enter, *_RUN_WITH_FILES, str(self._etc), *arguments]
 
     def run(self, *arguments: str, stdin: str = "") -> str:
-        """Runs a command to its end. Returns: what it printed. Errors: `OSError`."""
-        done = subprocess.run(self.command(arguments), input=stdin, capture_output=True, text=True, check=False)
+        """Runs a tool to its end. Returns: what it printed. Errors: `OSError`."""
+        done = subprocess.run([*self._enter, *arguments], input=stdin, capture_output=True, text=True, check=False)
         if done.returncode:
             raise OSError(f"{self.name}: {' '.join(arguments)}: {done.stderr.strip()}\n{stdin}")
         return done.stdout

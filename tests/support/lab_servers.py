@@ -23,7 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from webrtc_stack.stun import Message, MessageClass
 
-from .lab import COTURN, COTURN_OTHER, OURS, Lab
+from .lab import COTURN, COTURN_OTHER, NAMES, OURS, Lab
 from .programs import find_program
 
 Transport = Literal["stun", "udp", "tcp", "tls", "tcp-443"]
@@ -46,11 +46,11 @@ class Server:
 
     def url(self, transport: Transport) -> str:
         if transport == "stun":
-            return f"stun:{self.host}:{PORT}"
+            return f"stun:{NAMES[self.host]}:{PORT}"
         if transport == "tls":
-            return f"turns:{self.host}:{TLS_PORT}?transport=tcp"
+            return f"turns:{NAMES[self.host]}:{TLS_PORT}?transport=tcp"
         port = TLS_PORT if transport == "tcp-443" else PORT
-        return f"turn:{self.host}:{port}?transport={transport.partition('-')[0]}"
+        return f"turn:{NAMES[self.host]}:{port}?transport={transport.partition('-')[0]}"
 
     def ice_server(self, *transports: Transport) -> dict[str, Any]:
         """An entry of `iceServers`, as a browser wants it."""
@@ -77,7 +77,7 @@ class Authority:
         hosts = [x509.IPAddress(ipaddress.ip_address(host)) for host in (COTURN, COTURN_OTHER, OURS)]
         leaf = (
             _builder(_name("laboratory server"), root_name, key)
-            .add_extension(x509.SubjectAlternativeName([*hosts, x509.DNSName("turn.test")]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([*hosts, *map(x509.DNSName, NAMES.values())]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False)
