@@ -19,6 +19,7 @@ from ..io import AddressPolicy, AsyncioRuntime, Driver, Runtime
 from ..peer import (
     ConnectionState,
     ConnectionStateChanged,
+    Explanation,
     IceCandidate,
     IceCandidateErrored,
     IceCandidateGathered,
@@ -182,6 +183,10 @@ class PeerConnection(ChannelApi, MediaApi):
     def snapshot(self) -> PeerSnapshot:
         """How everything stands now: pairs, DTLS, SCTP, counters."""
         return self.core.snapshot()
+
+    def explain(self) -> Explanation:
+        """Why the connection is as it is, in words: `print(pc.explain())` when it does not connect."""
+        return self.core.explain(self.runtime.time())
 
     def wake(self) -> None:
         """Lets the driver look at the core again, after commands given to `core` directly."""

@@ -49,6 +49,7 @@ from .events import (
     SelectedPairChanged,
     SignalingStateChanged,
 )
+from .explain import Explanation, History, Moment, collect, explain
 from .media import Closed as MediaClosed
 from .media import MediaSession
 from .negotiation import Description, LocalTransport, Plan, SdpType, SignalingState, TrickledCandidate, Wishes
@@ -78,6 +79,7 @@ class PeerCore(Calls):
             if self.config.certificates
             else dtls.Certificate.generate(wall_time=self.config.wall_epoch + now, entropy=entropy.fork("certificate"))
         )
+        self._history = History(now)
         self._word_entropy = entropy.fork("restart")
         self._state = negotiation.NegotiationState.start(entropy.fork("negotiation"))
         self._plan: Plan | None = None
@@ -192,6 +194,25 @@ class PeerCore(Calls):
             local_fingerprints=self.local_fingerprints,
         )
 
+    def explain(self, now: Instant | None = None) -> Explanation:
+        """Why the connection is as it is, in words; at any time, and most useful when it does not connect."""
+        now = self._now if now is None else self._advance(now)
+        facts = collect(
+            self._transport,
+            self._history,
+            now=now,
+            connection_state=self._connection_state,
+            reason=self._reason,
+            signaling_state=self._state.signaling_state,
+            gathering_state=self._gathering_state,
+            local_description=self._state.local is not None,
+            remote_description=self._state.remote is not None,
+            ice_servers=tuple(self.config.ice_servers),
+            dtls_mtu=self.config.dtls_mtu,
+            local_fingerprints=self.local_fingerprints,
+        )
+        return explain(facts)
+
     # --- negotiation ------------------------------------------------------------------------------------------------
 
     def _wishes(self) -> Wishes:
@@ -236,6 +257,7 @@ class PeerCore(Calls):
         else:
             applied = negotiation.set_local_description(self._state, self._local(), self._wishes(), given)
         self._apply(applied, now)
+        self._history.note(Moment.LOCAL_DESCRIPTION, now)
 
     def set_remote_description(self, description: SessionDescription, now: Instant) -> None:
         """Applies a description of the peer; an offer that crosses ours takes ours back first (W3C section 4.4.1.6)."""
@@ -243,6 +265,7 @@ class PeerCore(Calls):
         self._check_open()
         parsed = Description.parse(description.type, description.sdp)
         self._apply(negotiation.set_remote_description(self._state, parsed, implicit_rollback=True), now)
+        self._history.note(Moment.REMOTE_DESCRIPTION, now)
 
     def _apply(self, applied: negotiation.Applied, now: Instant) -> None:
         before = self._state.signaling_state
@@ -290,6 +313,7 @@ class PeerCore(Calls):
                     agent.add_remote_candidate(candidate, now)
                 if chosen.remote_end_of_candidates:
                     agent.add_remote_candidate(None, now)
+                    self._history.note(Moment.REMOTE_END, now)
             if chosen.sctp is not None:
                 transport.channels.set_remote_max_message_size(chosen.sctp.max_message_size)
                 transport.enable_data(now)
@@ -345,6 +369,7 @@ class PeerCore(Calls):
                 self._trace.event(now, "remote_candidate_ignored", reason=added.ignored or "another transport")
             return
         self._transport.ice.add_remote_candidate(added.candidate, now)
+        self._history.note(Moment.REMOTE_END if added.candidate is None else Moment.REMOTE_CANDIDATE, now)
         self._transport.pump(now)
 
     def restart_ice(self, now: Instant) -> None:
@@ -398,12 +423,14 @@ class PeerCore(Calls):
     def add_local(self, address: Address, socket_id: SocketId, now: Instant) -> None:
         now = self._advance(now)
         if not self._closed:
+            self._history.note(Moment.LOCAL_ADDRESS, now)
             self._transport.add_local(address, socket_id, now)
             self._transport.pump(now)
 
     def remove_local(self, socket_id: SocketId, now: Instant) -> None:
         now = self._advance(now)
         if not self._closed:
+            self._history.note(Moment.LOCAL_ADDRESS_LOST, now)
             self._transport.remove_local(socket_id, now)
             self._transport.pump(now)
 
@@ -538,11 +565,13 @@ class PeerCore(Calls):
 
     def _ice_state_changed(self, event: ice.IceStateChanged) -> None:
         self._ice_state = event.state
+        self._history.ice_state(event.state, self._now)
         self._emit(IceConnectionStateChanged(event.state))
         self._update_connection_state(self._now)
 
     def _gathering_state_changed(self, event: ice.GatheringStateChanged) -> None:
         self._gathering_state = event.state
+        self._history.gathering_state(event.state, self._now)
         if event.state == ice.GatheringState.COMPLETE and not self._ended_candidates:
             self._ended_candidates = True
             self._emit(IceCandidateGathered(None))
@@ -565,6 +594,7 @@ class PeerCore(Calls):
             self._emit(SelectedPairChanged(event.local, event.remote, path.remote))
 
     def _handshake_completed(self, event: dtls.HandshakeCompleted) -> None:
+        self._history.note(Moment.DTLS_CONNECTED, self._now)
         self._update_connection_state(self._now)
 
     def _dtls_closed(self, event: dtls.Closed) -> None:
@@ -587,7 +617,7 @@ class PeerCore(Calls):
         transport = self._transport
         ice_state = self._ice_state
         if ice_state == ice.IceState.FAILED:
-            self._set_connection_state(ConnectionState.FAILED, "no candidate pair works any more (ICE failed)", now)
+            self._set_connection_state(ConnectionState.FAILED, self.explain(now).summary, now)
         elif transport.dtls_state is DtlsState.FAILED:
             self._set_connection_state(ConnectionState.FAILED, f"DTLS failed: {transport.dtls_error}", now)
         elif ice_state == ice.IceState.DISCONNECTED:
@@ -611,6 +641,7 @@ class PeerCore(Calls):
             )
         self._connection_state = state
         self._reason = reason
+        self._history.connection_state(state, now)
         self._emit(ConnectionStateChanged(state, reason))
 
 

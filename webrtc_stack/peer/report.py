@@ -36,7 +36,7 @@ def take_snapshot(
         sctp=transport.channels.association.snapshot() if transport.dtls_state is not DtlsState.NEW else None,
         transport=TransportCounters(**asdict(transport.traffic)),
         channels=tuple(transport.channels.channels()),
-        drops=_drops(transport),
+        drops=take_drops(transport),
     )
 
 
@@ -80,10 +80,12 @@ def _dtls(transport: Transport, local_fingerprints: tuple[Fingerprint, ...]) -> 
     )
 
 
-def _drops(transport: Transport) -> dict[str, int]:
+def take_drops(transport: Transport) -> dict[str, int]:
+    """What was refused, by `room: reason`."""
     rooms = {
         "peer": transport.drops,
         "ice": transport.ice.drops,
+        "carriers": transport.carriers.drops,
         "sctp": transport.channels.association.drops,
         "datachannel": transport.channels.drops,
     }

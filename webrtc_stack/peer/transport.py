@@ -142,6 +142,16 @@ class Transport:
         self._data_enabled = False
         self.channels_closed = False
 
+    @property
+    def local_addresses(self) -> int:
+        """How many sockets of the driver there are."""
+        return len(self._locals)
+
+    @property
+    def data_enabled(self) -> bool:
+        """Whether a data section is agreed on."""
+        return self._data_enabled
+
     # --- commands ---------------------------------------------------------------------------------------------------
 
     def gather(self, now: Instant) -> None:
