@@ -74,7 +74,7 @@ class Box:
         self.drops = Drops()
         self.entropy = network.entropy.fork(f"box {name}")
         self.face = _InnerFace(self)
-        self.realm = Realm(name, self.entropy, network.default_link, self.face)
+        self.realm = Realm(network, name, self.entropy, self.face)
         self._own(addresses)
 
     def __repr__(self) -> str:

@@ -132,7 +132,7 @@ class Host:
         """The address space that each address belongs to."""
         self.drops = Drops()
         self._home = realm
-        self._nowhere = Realm("nowhere", network.entropy, network.default_link)
+        self._nowhere = Realm(network, "nowhere", network.entropy)
         self._interfaces: dict[str, str] = {}
         self._interface_count = 0
         self._watchers: list[Watch] = []

@@ -85,7 +85,7 @@ class Network:
         self.entropy = SeededEntropy(seed)
         self.default_link = default_link or LinkConfig(latency=0.001)
         self.streams = streams or StreamConfig()
-        self.realm = Realm("public", self.entropy, self.default_link)
+        self.realm = Realm(self, "public", self.entropy)
         self.hosts: list[Host] = []
         self.boxes: list[Box] = []
         self.names = self.realm.names

@@ -8,12 +8,15 @@ of its box; the public realm has none.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..base import Address, Entropy
 from ..errors import InvalidArgumentError
 from .link import Link, LinkConfig
 from .packet import Packet
+
+if TYPE_CHECKING:
+    from .network import Network
 
 GATEWAY: Final = "gateway"
 """The name of a realm's gateway where a link wants the address of an end."""
@@ -59,17 +62,19 @@ class Gateway(Node, Protocol):
 
 
 class Realm:
-    """One address space. Its `default_link` is what ends that were never linked have between them."""
+    """One address space."""
 
-    def __init__(self, name: str, entropy: Entropy, default_link: LinkConfig, gateway: Gateway | None = None) -> None:
+    def __init__(self, network: Network, name: str, entropy: Entropy, gateway: Gateway | None = None) -> None:
         self.name = name
         self.gateway = gateway
-        self.default_link = default_link
+        self.default_link: LinkConfig | None = None
+        """What ends that were never linked have between them; None for that of the `Network`."""
         self.gateway_link = LinkConfig()
         """What the way to a gateway is unless it was linked: it takes no time and loses nothing."""
         self.names: dict[str, tuple[str, ...]] = {}
         """Multicast DNS of this network."""
         self.by_ip: dict[str, Node] = {}
+        self._network = network
         self._entropy = entropy
         self._links: dict[tuple[str, str], Link] = {}
         self._link_configs: dict[tuple[str, str], LinkConfig] = {}
@@ -104,7 +109,9 @@ class Realm:
             self._links[key].config = chosen
 
     def _default(self, source: str, destination: str) -> LinkConfig:
-        return self.gateway_link if GATEWAY in (source, destination) else self.default_link
+        if GATEWAY in (source, destination):
+            return self.gateway_link
+        return self.default_link or self._network.default_link
 
     def link(self, source: str, destination: str) -> Link:
         """The link of one direction, made when it is first used."""

@@ -186,3 +186,12 @@ def test_names_resolve_after_a_delay_and_unknown_ones_fail() -> None:
     host.resolve("peer.local", lambda hosts: answers.append((net.now, ["cancelled"]))).cancel()
     net.run_until(1.0)
     assert answers == [(0.005, ("10.0.0.9",)), (0.005, ())]
+
+
+def test_the_default_link_may_be_changed_before_it_is_used() -> None:
+    net = sim.Network(1)
+    left, right, inbox = two_sockets(net)
+    net.default_link = sim.LinkConfig(latency=0.5)
+    left.send_burst([(right.address, b"x", 0)])
+    net.run_until(2.0)
+    assert inbox.bursts == [(0.5, [b"x"])]
