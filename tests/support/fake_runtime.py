@@ -7,7 +7,7 @@ import heapq
 from collections.abc import Callable, Sequence
 
 from webrtc_stack.base import Address, Entropy, SeededEntropy
-from webrtc_stack.io import LocalAddress, LocalAddressLike, Outgoing, Received, ReceivedLike
+from webrtc_stack.io import LocalAddress, LocalAddressLike, Outgoing, Received, ReceivedLike, Stream
 
 
 class FakeHandle:
@@ -64,6 +64,108 @@ class FakeQuestion:
         self.cancelled = True
 
 
+class FakeStream:
+    """Keeps what is written; `arrive`, `become_writable` and `end` are what its owner hears."""
+
+    def __init__(self, local: Address, remote: Address) -> None:
+        self.local = local
+        self.remote = remote
+        self.writable = True
+        self.started = self.closed = False
+        self.written: list[bytes] = []
+        self.block_after: int | None = None
+        """Becomes unwritable once that many writes were made."""
+        self._on_bytes: Callable[[bytes], None] = lambda data: None
+        self._on_writable: Callable[[], None] = lambda: None
+        self._on_closed: Callable[[str], None] = lambda reason: None
+
+    def start(
+        self,
+        *,
+        on_bytes: Callable[[bytes], None],
+        on_writable: Callable[[], None],
+        on_closed: Callable[[str], None],
+    ) -> None:
+        assert not self.started, "a stream is started once"
+        self.started = True
+        self._on_bytes, self._on_writable, self._on_closed = on_bytes, on_writable, on_closed
+
+    def write(self, data: bytes) -> None:
+        assert not self.closed, "bytes for a closed stream"
+        self.written.append(data)
+        if self.block_after is not None and len(self.written) >= self.block_after:
+            self.writable = False
+
+    def arrive(self, data: bytes) -> None:
+        self._on_bytes(data)
+
+    def become_writable(self) -> None:
+        self.writable, self.block_after = True, None
+        self._on_writable()
+
+    def end(self, reason: str = "closed by the other side") -> None:
+        self.closed = True
+        self._on_closed(reason)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeOpening:
+    """A connect: `answer` is the test's to call, with a stream or a reason."""
+
+    def __init__(
+        self,
+        remote: Address,
+        protocol: str,
+        server_name: str | None,
+        local: str | None,
+        on_result: Callable[[Stream | str], None],
+    ) -> None:
+        self.remote = remote
+        self.protocol = protocol
+        self.server_name = server_name
+        self.local = local
+        self.cancelled = False
+        self.answer = on_result
+
+    def succeed(self, local: str = "10.0.0.1") -> FakeStream:
+        stream = FakeStream(Address(self.local or local, 40_000), self.remote)
+        self.answer(stream)
+        return stream
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class FakeListener:
+    """A listening socket: `connect` is a client."""
+
+    def __init__(self, address: Address, tls: object | None, on_accept: Callable[[Stream], None]) -> None:
+        self.address = address
+        self.tls = tls
+        self.closed = False
+        self._on_accept = on_accept
+
+    def connect(self, remote: Address) -> FakeStream:
+        stream = FakeStream(self.address, remote)
+        self._on_accept(stream)
+        return stream
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakePublication:
+    def __init__(self, name: str, host: str) -> None:
+        self.name = name
+        self.host = host
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
 class FakeRuntime:
     """Implements `io.Runtime`. `refused` maps a (host, port) or a host to the errno that binding it gives."""
 
@@ -75,6 +177,10 @@ class FakeRuntime:
         self.entropy: Entropy = SeededEntropy("fake runtime")
         self.sockets: list[FakeSocket] = []
         self.questions: list[FakeQuestion] = []
+        self.openings: list[FakeOpening] = []
+        self.listeners: list[FakeListener] = []
+        self.publications: list[FakePublication] = []
+        self.watches: list[FakeHandle] = []
         self.refused: dict[object, int] = {}
         self.tried: list[Address] = []
         self.timers: list[tuple[float, int, FakeHandle]] = []
@@ -95,6 +201,18 @@ class FakeRuntime:
     def local_addresses(self) -> Sequence[LocalAddress]:
         return self.addresses
 
+    def watch_addresses(self, on_change: Callable[[], None]) -> FakeHandle:
+        handle = FakeHandle(on_change)
+        self.watches.append(handle)
+        return handle
+
+    def change_addresses(self, *hosts: str) -> None:
+        """The machine has these addresses from now on, and whoever watches is told."""
+        self.addresses = [LocalAddress(f"eth{index}", host) for index, host in enumerate(hosts)]
+        for handle in self.watches:
+            if handle.callback is not None:
+                handle.callback()
+
     def open_udp(
         self,
         local: LocalAddressLike,
@@ -103,13 +221,42 @@ class FakeRuntime:
         on_burst: Callable[[Sequence[ReceivedLike]], None],
         on_writable: Callable[[], None],
     ) -> FakeSocket:
+        self._bind(local, port)
+        socket = FakeSocket(Address(local[1], port or 50_000 + len(self.sockets)), on_burst, on_writable)
+        self.sockets.append(socket)
+        return socket
+
+    def _bind(self, local: LocalAddressLike, port: int) -> None:
         self.tried.append(Address(local[1], port))
         number = self.refused.get((local[1], port), self.refused.get(local[1]))
         if number is not None:
             raise OSError(number, errno.errorcode[number])
-        socket = FakeSocket(Address(local[1], port or 50_000 + len(self.sockets)), on_burst, on_writable)
-        self.sockets.append(socket)
-        return socket
+
+    def open_stream(
+        self,
+        remote: Address,
+        *,
+        protocol: str,
+        server_name: str | None = None,
+        local: str | None = None,
+        on_result: Callable[[Stream | str], None],
+    ) -> FakeOpening:
+        opening = FakeOpening(remote, protocol, server_name, local, on_result)
+        self.openings.append(opening)
+        return opening
+
+    def listen(
+        self, local: LocalAddressLike, *, port: int = 0, tls: object | None = None, on_accept: Callable[[Stream], None]
+    ) -> FakeListener:
+        self._bind(local, port)
+        listener = FakeListener(Address(local[1], port or 60_000 + len(self.listeners)), tls, on_accept)
+        self.listeners.append(listener)
+        return listener
+
+    def publish(self, name: str, host: str) -> FakePublication:
+        publication = FakePublication(name, host)
+        self.publications.append(publication)
+        return publication
 
     def resolve(self, name: str, on_result: Callable[[Sequence[str]], None]) -> FakeQuestion:
         question = FakeQuestion(name, on_result)

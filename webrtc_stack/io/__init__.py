@@ -19,11 +19,15 @@ from .runtime import (
     Stream,
     UdpSocket,
 )
+from .streams import StreamFactory, StreamListener
+from .tcp import StreamConfig, TcpStream
 from .udp import BurstSocket, Run, UdpConfig, UdpCounters, bind_udp, segment
+from .watch import AddressWatcher
 from .world import Core
 
 __all__ = [
     "AddressPolicy",
+    "AddressWatcher",
     "AsyncioReactor",
     "AsyncioRuntime",
     "BurstSocket",
@@ -45,6 +49,10 @@ __all__ = [
     "Run",
     "Runtime",
     "Stream",
+    "StreamConfig",
+    "StreamFactory",
+    "StreamListener",
+    "TcpStream",
     "UdpConfig",
     "UdpCounters",
     "UdpSocket",

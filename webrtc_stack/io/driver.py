@@ -1,17 +1,19 @@
 """The driver: carries one machine's wishes to a runtime, and what the world does to the machine.
 
 One turn: a burst comes in -> its paths are interned -> `receive_many` -> then, until nothing is left or the turn's
-share is used up: `poll_transmits` -> `send_burst` a socket, `poll_events` -> wishes are granted here, the rest is
-handed up as one list -> one timer is armed. It knows no event loop: a `Runtime` does, real or simulated.
+share is used up: `poll_transmits` -> `send_burst` a socket, one `write` a stream, `poll_events` -> wishes are granted
+here, the rest is handed up as one list -> one timer is armed. It knows no event loop: a `Runtime` does, real or
+simulated.
 
 Invariants:
 
 * Nothing is re-entrant: after `on_events` a turn always goes round once more, so `wake` and `flush` from inside it
   have nothing to do.
 * No task is starved: a turn moves at most `TURN_DATAGRAMS`, then the loop has its say.
-* Polling is for the machine as a whole, so it pauses while any socket takes no more: pressure from the kernel reaches
-  the machine. For at most `STALL_LIMIT`: a dead interface must not silence the live ones; after that its socket keeps
-  what it may and loses the rest, like any bad link.
+* Polling is for the machine as a whole, so it pauses while any socket or stream takes no more: pressure from the
+  kernel reaches the machine. For at most `STALL_LIMIT`: a dead interface must not silence the live ones; after that its
+  socket keeps what it may and loses the rest, like any bad link; a stream, which cannot lose, keeps up to its bound
+  and is aborted above it. A stream that does not move is waited for once, until it moves again.
 * A machine whose timer is always due, without anything coming of it, is reported and slowed down, not obeyed.
 * After `close` nothing is called, neither here nor in the machine.
 """
@@ -33,6 +35,7 @@ from ..base import (
     Transmit,
 )
 from ..trace import NO_TRACE, Trace
+from .flows import Flow
 from .interfaces import AddressPolicy
 from .runtime import Cancellable, Outgoing, ReceivedLike, Runtime, UdpSocket
 from .world import Core, World
@@ -78,9 +81,14 @@ class Driver:
         on_events: Callable[[list[Any]], None],
         policy: AddressPolicy | None = None,
         port_range: tuple[int, int] | None = None,
+        watch: bool = True,
         trace: Trace = NO_TRACE,
     ) -> None:
-        """Errors: `InvalidArgumentError` for a port range that is none."""
+        """`port_range` is for UDP and TCP; with `watch` a change of the machine's addresses gathers anew, once the core
+        has wished to gather at all.
+
+        Errors: `InvalidArgumentError` for a port range that is none.
+        """
         self.core = core
         self.runtime = runtime
         self.counters = DriverCounters()
@@ -91,15 +99,18 @@ class Driver:
             runtime,
             policy=policy or AddressPolicy(),
             port_range=port_range,
+            watch=watch,
             on_burst=self._on_burst,
             on_writable=self._on_writable,
+            on_gone=self._forget,
             on_answer=self._turn,
             now=self._now,
             trace=self._trace,
         )
         self.sockets: dict[SocketId, UdpSocket] = self._world.sockets
+        self.streams: dict[PathId, Flow] = self._world.flows.by_path
         self.errors = self._world.errors
-        """Sockets that could not be opened, by the name of the system's error."""
+        """Sockets that could not be opened, by the name of the system's error; streams, by the reason in words."""
         self._unwritable: dict[SocketId, Instant] = {}
         self._soon: Cancellable | None = None
         self._timer: Cancellable | None = None
@@ -168,6 +179,9 @@ class Driver:
     def _on_writable(self, socket_id: SocketId) -> None:
         self._unwritable.pop(socket_id, None)
         self._turn()
+
+    def _forget(self, socket_id: SocketId) -> None:
+        self._unwritable.pop(socket_id, None)
 
     def _turn(self) -> None:
         if self._running or self._closed:
@@ -242,6 +256,7 @@ class Driver:
     def _send(self, transmits: Sequence[Transmit]) -> int:
         lookup, sockets = self.core.paths.lookup, self.sockets
         bursts: dict[SocketId, list[Outgoing]] = {}
+        chunks: dict[PathId, list[bytes]] = {}
         last: PathId | None = None
         burst: list[Outgoing] | None = None
         for path_id, data, ecn in transmits:
@@ -250,16 +265,27 @@ class Driver:
                 path = lookup(path_id)
                 if path is not None and path.socket in sockets:
                     remote, burst = path.remote, bursts.setdefault(path.socket, [])
-            if burst is None:
-                self.counters.no_path += 1
-            else:
+            if burst is not None:
                 burst.append(_outgoing((remote, data, ecn)))
+            elif path_id in self.streams:
+                chunks.setdefault(path_id, []).append(data)
+            else:
+                self.counters.no_path += 1
         for socket_id, burst in bursts.items():
             socket = sockets[socket_id]
             socket.send_burst(burst)
             if not socket.writable:
                 self._unwritable.setdefault(socket_id, self._now() + STALL_LIMIT)
+        if chunks:
+            self._write(chunks)
         return len(transmits)
+
+    def _write(self, chunks: dict[PathId, list[bytes]]) -> None:
+        for path_id, pieces in chunks.items():
+            flow = self.streams[path_id]
+            flow.stream.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            if not flow.stream.writable:
+                self._unwritable.setdefault(flow.key, self._now() + STALL_LIMIT)
 
     def _hand_up(self, events: Sequence[Any], now: Instant) -> bool:
         """Grants the wishes and hands up the rest. False when that closed the driver."""

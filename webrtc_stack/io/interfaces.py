@@ -4,13 +4,15 @@ The only doorway to `ifaddr`. `local_addresses` says what there is; `select_addr
 decision about interfaces can be tested without having them.
 
 Spec: RFC 8445 section 5.1.1.1 (which addresses make host candidates), RFC 8981 (temporary addresses),
-RFC 8835 section 3.2. Loopback is left out unless there is nothing else: a peer elsewhere cannot use it, and two
-programs on one machine reach each other by any other address too.
+RFC 8835 section 3.2, RFC 8421 section 4 (both families by turns). Loopback is left out unless there is nothing else: a
+peer elsewhere cannot use it, and two programs on one machine reach each other by any other address too.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import socket
+import struct
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +21,20 @@ from typing import Final, NamedTuple
 import ifaddr
 
 from ..errors import InvalidArgumentError
+from . import kernel
 from .runtime import LocalAddress, LocalAddressLike
 
 _IF_INET6: Final = Path("/proc/net/if_inet6")
 _TEMPORARY, _DAD_FAILED, _DEPRECATED, _TENTATIVE = 0x01, 0x08, 0x20, 0x40
 """Flags of an IPv6 address in Linux (`IFA_F_...`)."""
+_SIOCGIFFLAGS: Final = 0x8913
+_IFF_UP, _IFF_RUNNING = 0x1, 0x40
 
 
 class _Flags(NamedTuple):
     usable: bool
     temporary: bool
+    deprecated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +59,16 @@ class AddressPolicy:
             raise InvalidArgumentError(f"limit must be at least 1, got {self.limit}")
 
 
-def local_addresses() -> list[LocalAddress]:
+def local_addresses(in_use: Collection[str] = ()) -> list[LocalAddress]:
     """Every usable unicast address, loopback included, each once, in an order that does not depend on the system's.
 
     Where an interface has a temporary IPv6 address, the stable ones with the same prefix are left out: they would
     tell who this is. Tentative, failed and deprecated addresses are left out where the system says which they are
-    (Linux).
+    (Linux), and those of interfaces that are down or have no carrier. Hosts `in_use` are listed, last, while they can
+    be used at all: a temporary address that is deprecated after a day carries the calls that have it.
     """
-    return usable_addresses(_read_interfaces(), _read_flags())
+    found = _read_interfaces()
+    return usable_addresses(found, _read_flags(), down=_read_down({name for name, _, _ in found}), in_use=in_use)
 
 
 def _read_interfaces() -> list[LocalAddress]:
@@ -77,6 +85,25 @@ def _read_interfaces() -> list[LocalAddress]:
                 host, _, scope_id = ip.ip
                 found.append(LocalAddress(adapter.name, host, scope_id))
     return found
+
+
+def _read_down(interfaces: Iterable[str]) -> set[str]:
+    """The interfaces on which nothing can leave: the kernel keeps their addresses."""
+    down: set[str] = set()
+    if not kernel.IS_LINUX:
+        return down
+    import fcntl
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for name in interfaces:
+            try:
+                answer = fcntl.ioctl(sock, _SIOCGIFFLAGS, struct.pack("16sh14x", name.encode()[:15], 0))
+            except OSError:
+                continue  # gone meanwhile, or a sandbox that does not tell
+            (flags,) = struct.unpack_from("=h", answer, 16)
+            if not (flags & _IFF_UP and flags & _IFF_RUNNING):
+                down.add(name)
+    return down
 
 
 def _read_flags() -> dict[str, _Flags]:
@@ -97,12 +124,18 @@ def parse_if_inet6(lines: Iterable[str]) -> dict[str, _Flags]:
             flags = int(words[4], 16)
         except (ValueError, IndexError):
             continue  # a line of a later kernel that we do not know
-        usable = not flags & (_DAD_FAILED | _DEPRECATED | _TENTATIVE)
-        table[host] = _Flags(usable, bool(flags & _TEMPORARY))
+        usable = not flags & (_DAD_FAILED | _TENTATIVE)
+        table[host] = _Flags(usable, bool(flags & _TEMPORARY), bool(flags & _DEPRECATED))
     return table
 
 
-def usable_addresses(found: Iterable[LocalAddressLike], flags: dict[str, _Flags]) -> list[LocalAddress]:
+def usable_addresses(
+    found: Iterable[LocalAddressLike],
+    flags: dict[str, _Flags],
+    *,
+    down: Collection[str] = (),
+    in_use: Collection[str] = (),
+) -> list[LocalAddress]:
     """The pure half of `local_addresses`."""
     kept: dict[str, tuple[tuple[bool, str, int, bytes], LocalAddress]] = {}
     private: set[tuple[str, bytes]] = set()
@@ -112,28 +145,39 @@ def usable_addresses(found: Iterable[LocalAddressLike], flags: dict[str, _Flags]
             ip = ipaddress.ip_address(host.partition("%")[0])
         except ValueError:
             continue  # nothing that a socket could be bound to
-        if ip.is_unspecified or ip.is_multicast or not flags.get(str(ip), known).usable:
+        flag = flags.get(str(ip), known)
+        if ip.is_unspecified or ip.is_multicast or not flag.usable or interface in down:
             continue
         if isinstance(ip, ipaddress.IPv6Address):
             if ip.ipv4_mapped is not None or ip.is_site_local:
                 continue  # RFC 8445: neither makes a candidate
-            if flags.get(str(ip), known).temporary:
+            if flag.temporary and not flag.deprecated:
                 private.add((interface, ip.packed[:8]))
         elif ip == ipaddress.IPv4Address("255.255.255.255"):
             continue
         scope = scope_id if ip.version == 6 and ip.is_link_local else 0
         order = (ip.is_loopback, interface, ip.version, ip.packed)
         kept.setdefault(f"{ip}%{scope}", (order, LocalAddress(interface, str(ip), scope)))
-    usable = []
+    usable, old = [], []
     for _, address in sorted(kept.values()):
+        flag = flags.get(address.host, known)
         prefix = ipaddress.ip_address(address.host).packed[:8]
-        if (address.interface, prefix) not in private or flags.get(address.host, known).temporary:
+        if not flag.deprecated and ((address.interface, prefix) not in private or flag.temporary):
             usable.append(address)
-    return usable
+        elif address.host in in_use:
+            old.append(address)
+    return usable + old
 
 
 def select_addresses(addresses: Sequence[LocalAddressLike], policy: AddressPolicy) -> list[LocalAddress]:
-    """The addresses that the policy allows, in the order given."""
+    """The addresses that the policy allows, the best first.
+
+    IPv6 and IPv4 alternate in proportion to their number, IPv6 first; within a family the order is the one given. ICE
+    prefers and checks in this order, so that neither a broken IPv6 nor a broken IPv4 holds the other up, and the
+    limit leaves something of both. Loopback comes last.
+
+    Spec: RFC 8421 section 4.
+    """
     wanted = policy.interfaces
     chosen: list[LocalAddress] = []
     loopback: list[LocalAddress] = []
@@ -152,5 +196,19 @@ def select_addresses(addresses: Sequence[LocalAddressLike], policy: AddressPolic
         elif policy.link_local or not ip.is_link_local:
             chosen.append(address)
     if policy.include_loopback or (policy.include_loopback is None and not chosen):
-        chosen += loopback
-    return chosen[: policy.limit]
+        return (interleave(chosen) + interleave(loopback))[: policy.limit]
+    return interleave(chosen)[: policy.limit]
+
+
+def interleave(addresses: Sequence[LocalAddress]) -> list[LocalAddress]:
+    """Merges the families evenly, IPv6 first: 2 and 4 of them give 6 4 4 6 4 4. Spec: RFC 8421 section 4."""
+    families = [[one for one in addresses if (":" in one.host) is ipv6] for ipv6 in (True, False)]
+    places = (
+        ((2 * index + rank) / (2 * len(family)), rank, one)
+        for rank, family in enumerate(families)
+        for index, one in enumerate(family)
+    )
+    first = [family[0] for family in families if family]
+    merged = [one for _, _, one in sorted(places, key=lambda place: place[:2])]
+    # whatever the proportion, the first two are one of each
+    return first + [one for one in merged if one not in first]

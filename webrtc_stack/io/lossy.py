@@ -2,7 +2,8 @@
 
 It stands between a connection and its sockets: a runtime around a runtime. Only RTP is lost; ICE, DTLS, data channels
 and RTCP pass, so that the repair is what is seen. What arrives may be handed on later than it came, which makes a round
-trip long enough to be measured. A whole bad network, by seed and under a virtual clock, is the room `sim`.
+trip long enough to be measured. Streams are passed on as they are. A whole bad network, by seed and under a virtual
+clock, is the room `sim`.
 
     runtime = io.LossyRuntime(client.runtime)
     pc = client.create_peer_connection(runtime=runtime)
@@ -15,7 +16,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from ..base import Address, Entropy, Instant
-from .runtime import Cancellable, LocalAddressLike, Outgoing, ReceivedLike, Runtime, UdpSocket
+from .runtime import Cancellable, Listener, LocalAddressLike, Outgoing, ReceivedLike, Runtime, Stream, UdpSocket
 
 
 def is_rtp(datagram: bytes) -> bool:
@@ -58,6 +59,30 @@ class LossyRuntime:
 
     def resolve(self, name: str, on_result: Callable[[Sequence[str]], None]) -> Cancellable:
         return self._runtime.resolve(name, on_result)
+
+    def publish(self, name: str, host: str) -> Cancellable:
+        return self._runtime.publish(name, host)
+
+    def watch_addresses(self, on_change: Callable[[], None]) -> Cancellable:
+        return self._runtime.watch_addresses(on_change)
+
+    def open_stream(
+        self,
+        remote: Address,
+        *,
+        protocol: str,
+        server_name: str | None = None,
+        local: str | None = None,
+        on_result: Callable[[Stream | str], None],
+    ) -> Cancellable:
+        return self._runtime.open_stream(
+            remote, protocol=protocol, server_name=server_name, local=local, on_result=on_result
+        )
+
+    def listen(
+        self, local: LocalAddressLike, *, port: int = 0, tls: object | None = None, on_accept: Callable[[Stream], None]
+    ) -> Listener:
+        return self._runtime.listen(local, port=port, tls=tls, on_accept=on_accept)
 
     def open_udp(
         self,

@@ -1,4 +1,4 @@
-"""Names to IP literals: DNS in short-lived threads, `.local` names by multicast DNS.
+"""Names to IP literals: DNS in short-lived threads, `.local` names by multicast DNS; and `.local` names of our own.
 
 The only doorway to `zeroconf`, which is optional and imported at the first `.local` name; without it such a name
 fails, the trace says why, and peers still find each other by peer-reflexive candidates.
@@ -7,19 +7,20 @@ DNS uses the system's resolver in daemon threads of its own, not the loop's exec
 cancelled, and `asyncio.run` would wait for it at the end. Ours is bounded in number, hears nothing more once it is
 cancelled, and keeps nothing from ending. Its thread ends when the system call does.
 
-Spec: RFC 6762 (multicast DNS), draft-ietf-mmusic-mdns-ice-candidates section 3.2. Left out: publishing names of our
-own; `_Multicast` is where it will live.
+Spec: RFC 6762 (multicast DNS), draft-ietf-mmusic-mdns-ice-candidates sections 3.1, 3.2. Left out: probing for a name
+before it is published (RFC 6762 section 8.1), because such names are random.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from ..base import canonical_ip
 from ..errors import InvalidArgumentError
@@ -27,6 +28,11 @@ from ..trace import NO_TRACE, Trace
 
 Lookup: TypeAlias = Callable[[str], Sequence[str]]
 """A blocking lookup: a name to hosts; raises `OSError` or `ValueError` when it fails."""
+
+
+_RESPONSE: Final = 0x8000
+_AUTHORITATIVE: Final = 0x0400
+"""Flags of a DNS header."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +65,25 @@ class _Question:
         self.resolver._end(self)
 
 
+class _Publication:
+    __slots__ = ("cancelled", "host", "name", "record", "resolver", "task")
+
+    def __init__(self, resolver: Resolver, name: str, host: str) -> None:
+        self.resolver = resolver
+        self.name = name
+        self.host = host
+        self.cancelled = False
+        self.record: Any = None
+        """What `zeroconf` answers with; None until it does."""
+        self.task: asyncio.Task[None] | None = None
+
+    def cancel(self) -> None:
+        """The name is not answered for any more. Idempotent."""
+        self.resolver._withdraw(self)
+
+
 class Resolver:
-    """Answers `resolve` of the runtime seam on one event loop. No question ever raises: it fails with no hosts."""
+    """Answers `resolve` and `publish` of the runtime seam on one event loop. No question raises: it fails, no hosts."""
 
     def __init__(
         self,
@@ -77,6 +100,7 @@ class Resolver:
         self._open: set[_Question] = set()
         self._waiting: deque[_Question] = deque()
         self._threads = 0
+        self._published: set[_Publication] = set()
         self._multicast = _Multicast(loop, self._config.linger)
 
     @property
@@ -171,9 +195,53 @@ class Resolver:
         question.task = None  # this one: it must not cancel itself
         self._answer(question, hosts, reason)
 
+    def publish(self, name: str, host: str) -> _Publication:
+        """Answers for a `.local` name until cancelled; begins soon. When multicast DNS is not to be had, the trace says
+        so and nobody answers.
+
+        Errors: `InvalidArgumentError` for a name that does not end in `.local`, or a host that is no address.
+        """
+        plain = name.rstrip(".").lower()
+        if not plain.endswith(".local") or len(plain) > 253:
+            raise InvalidArgumentError(f"only names that end in .local are published, got {name[:64]!r}")
+        publication = _Publication(self, plain, canonical_ip(host))
+        self._published.add(publication)
+        self._multicast.users += 1
+        publication.task = self._loop.create_task(self._publish(publication))
+        return publication
+
+    async def _publish(self, publication: _Publication) -> None:
+        reason = ""
+        try:
+            publication.record = await self._multicast.announce(publication.name, publication.host)
+        except ImportError:
+            reason = "zeroconf is not installed (extra 'mdns')"
+        except Exception as error:  # a foreign package over foreign sockets: whatever it is, nobody will answer
+            reason = f"multicast DNS failed: {error!r}"
+        publication.task = None
+        if self._trace:
+            self._trace.event(
+                self._loop.time(), "name_published", published=publication.name, host=publication.host, reason=reason
+            )
+
+    def _withdraw(self, publication: _Publication) -> None:
+        if publication.cancelled:
+            return
+        publication.cancelled = True
+        self._published.discard(publication)
+        if publication.task is not None:
+            publication.task.cancel()
+        self._multicast.withdraw(publication.record)
+        self._multicast.users -= 1
+        self._multicast.release(at_once=False)
+
     async def aclose(self) -> None:
-        """Cancels every question and closes the multicast sockets. Takes at most a second. Idempotent."""
+        """Cancels every question, withdraws every name and closes the multicast sockets. Takes at most a second.
+        Idempotent."""
         tasks = [question.task for question in self._open if question.task is not None]
+        tasks += [publication.task for publication in self._published if publication.task is not None]
+        for publication in list(self._published):
+            publication.cancel()
         for question in list(self._open):
             question.cancel()
         self._waiting.clear()
@@ -183,7 +251,7 @@ class Resolver:
 
 
 class _Multicast:
-    """One `zeroconf` instance while there are questions, and a moment longer."""
+    """One `zeroconf` instance while there are questions or published names, and a moment longer."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, linger: float) -> None:
         self._loop = loop
@@ -191,9 +259,10 @@ class _Multicast:
         self._zeroconf: Any = None
         self._timer: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self._count = 0
         self.users = 0
 
-    async def ask(self, name: str, timeout: float) -> list[str]:
+    def _open(self) -> None:
         import zeroconf
         from zeroconf.asyncio import AsyncZeroconf
 
@@ -206,6 +275,11 @@ class _Multicast:
             except OSError:
                 # IPv6 multicast may be impossible where IPv4 is fine (containers)
                 self._zeroconf = AsyncZeroconf(ip_version=zeroconf.IPVersion.V4Only)
+
+    async def ask(self, name: str, timeout: float) -> list[str]:
+        import zeroconf
+
+        self._open()
         question: Any = getattr(zeroconf, "AddressResolver", None)
         if question is None:
             raise ImportError("this zeroconf resolves services only")
@@ -213,6 +287,48 @@ class _Multicast:
         if not await info.async_request(self._zeroconf.zeroconf, timeout * 1000):
             return []
         return list(dict.fromkeys(canonical_ip(host) for host in info.parsed_addresses()))
+
+    async def announce(self, name: str, host: str) -> Any:
+        """Answers for `name` from now on, and says so once. Returns: what `withdraw` takes."""
+        import zeroconf
+
+        self._open()
+        engine: Any = self._zeroconf.zeroconf
+        await engine.async_wait_for_start()
+        # zeroconf answers for names of services only. One of ours is entered in its registry without being announced
+        # as a service, so that questions for the name are answered and nobody is told of a service.
+        self._count += 1
+        service = "_webrtc-ice._udp.local."
+        record = zeroconf.ServiceInfo(
+            service,
+            f"{self._count}-{name.partition('.')[0]}.{service}",
+            port=9,
+            server=f"{name}.",
+            addresses=[ipaddress.ip_address(host).packed],
+        )
+        engine.registry.async_add(record)
+        self._say(record, None)
+        return record
+
+    def _say(self, record: Any, ttl: int | None) -> None:
+        """Spec: RFC 6762 sections 8.3 (announcing) and 10.1 (goodbye, with a lifetime of 0)."""
+        import zeroconf
+
+        message: Any = getattr(zeroconf, "DNSOutgoing", None)
+        if message is None:
+            return  # it answers all the same
+        out = message(_RESPONSE | _AUTHORITATIVE)
+        for answer in record.dns_addresses(override_ttl=ttl):
+            out.add_answer_at_time(answer, 0)
+        self._zeroconf.zeroconf.async_send(out)
+
+    def withdraw(self, record: Any) -> None:
+        if record is not None and self._zeroconf is not None:
+            self._zeroconf.zeroconf.registry.async_remove(record)
+            try:
+                self._say(record, 0)
+            except Exception:  # a foreign package at the end of its life: the name expires by itself
+                return
 
     def release(self, *, at_once: bool) -> None:
         """A question has ended; after the last one the sockets close soon, or at once when it was given up."""

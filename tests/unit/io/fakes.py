@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from webrtc_stack.base import NEVER, Address, Datagram, PathTable, SocketId, Transmit
+from webrtc_stack.base import NEVER, Address, Datagram, PathId, PathTable, SocketId, Transmit
 from webrtc_stack.errors import InvalidStateError
 
 
@@ -64,6 +64,18 @@ class FakeCore:
 
     def name_resolved(self, id: int, hosts: Sequence[str], now: float) -> None:
         self._told("name_resolved", id, list(hosts), now)
+
+    def add_listener(self, address: Address, socket_id: SocketId, now: float) -> None:
+        self._told("add_listener", address, socket_id, now)
+
+    def stream_opened(self, id: int, path: PathId, local: Address, now: float) -> None:
+        self._told("stream_opened", id, path, local, now)
+
+    def stream_accepted(self, id: int, path: PathId, now: float) -> None:
+        self._told("stream_accepted", id, path, now)
+
+    def stream_closed(self, id: int, reason: str, now: float) -> None:
+        self._told("stream_closed", id, reason, now)
 
     def stream_failed(self, id: int, reason: str, now: float) -> None:
         self._told("stream_failed", id, reason, now)

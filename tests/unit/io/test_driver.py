@@ -14,9 +14,7 @@ from webrtc_stack import sim
 from webrtc_stack.base import (
     NEVER,
     Address,
-    CloseStream,
     GatherAddresses,
-    OpenStream,
     PathId,
     ResolveName,
     SocketId,
@@ -61,8 +59,8 @@ class Rig:
 def test_gathering_opens_a_socket_per_address_and_says_when_that_is_all() -> None:
     rig = Rig("10.0.0.1", "fd00::1")
     assert rig.core.calls == [
-        ("add_local", Address("10.0.0.1", 50_000), 1, 100.0),
-        ("add_local", Address("fd00::1", 50_001), 2, 100.0),
+        ("add_local", Address("fd00::1", 50_000), 1, 100.0),
+        ("add_local", Address("10.0.0.1", 50_001), 2, 100.0),
         ("locals_complete", 100.0),
     ]
     assert rig.handed == []
@@ -78,7 +76,11 @@ def test_a_dead_interface_is_traced_and_passed_over() -> None:
         ("locals_complete", 100.0),
     ]
     assert rig.driver.errors["EADDRNOTAVAIL"] == 1
-    assert rig.sink.named("socket_refused")[0].data == {"local": "10.0.0.1", "error": "EADDRNOTAVAIL"}
+    assert rig.sink.named("socket_refused")[0].data == {
+        "local": "10.0.0.1",
+        "transport": "udp",
+        "error": "EADDRNOTAVAIL",
+    }
 
 
 def test_without_any_address_gathering_still_completes() -> None:
@@ -330,13 +332,6 @@ def test_names_are_resolved_and_answered() -> None:
     rig.runtime.now = 101.0
     rig.runtime.questions[0].answer(["192.0.2.7"])
     assert rig.core.named("name_resolved") == [("name_resolved", 7, ["192.0.2.7"], 101.0)]
-
-
-def test_streams_are_answered_with_a_refusal() -> None:
-    rig = Rig()
-    rig.core.events = [OpenStream(3, PEER, "tcp"), CloseStream(3)]
-    rig.driver.flush()
-    assert rig.core.named("stream_failed") == [("stream_failed", 3, "streams are not supported yet", 100.0)]
 
 
 def test_an_answer_for_a_machine_that_has_ended_is_nobodys_error() -> None:

@@ -18,11 +18,11 @@ ALL = [WIRED, AUTO4, GLOBAL6, LINK6, WIRELESS, LO4, LO6]
 
 
 def test_by_default_global_addresses_are_used_and_loopback_is_not() -> None:
-    assert select_addresses(ALL, AddressPolicy()) == [WIRED, GLOBAL6, WIRELESS]
+    assert select_addresses(ALL, AddressPolicy()) == [GLOBAL6, WIRED, WIRELESS]
 
 
 def test_loopback_serves_when_there_is_nothing_else() -> None:
-    assert select_addresses([LINK6, LO4, LO6], AddressPolicy()) == [LO4, LO6]
+    assert select_addresses([LINK6, LO4, LO6], AddressPolicy()) == [LO6, LO4]
     assert select_addresses([LO4, LO6], AddressPolicy(include_loopback=False)) == []
 
 
@@ -33,13 +33,64 @@ def test_loopback_comes_last_when_it_is_wanted() -> None:
 def test_families_and_link_local_are_chosen_apart() -> None:
     assert select_addresses(ALL, AddressPolicy(ipv6=False)) == [WIRED, WIRELESS]
     assert select_addresses(ALL, AddressPolicy(ipv4=False)) == [GLOBAL6]
-    assert select_addresses(ALL, AddressPolicy(link_local=True)) == [WIRED, AUTO4, GLOBAL6, LINK6, WIRELESS]
+    assert select_addresses(ALL, AddressPolicy(link_local=True)) == [GLOBAL6, WIRED, LINK6, AUTO4, WIRELESS]
 
 
 def test_interfaces_are_named_or_judged() -> None:
     assert select_addresses(ALL, AddressPolicy(interfaces={"wlan0"})) == [WIRELESS]
     assert select_addresses(ALL, AddressPolicy(interfaces=lambda name, host: host.startswith("192."))) == [WIRED]
-    assert select_addresses(ALL, AddressPolicy(interfaces=["lo"])) == [LO4, LO6]
+    assert select_addresses(ALL, AddressPolicy(interfaces=["lo"])) == [LO6, LO4]
+
+
+@pytest.mark.parametrize(
+    ("sixes", "fours", "expected"),
+    [
+        (0, 3, "444"),
+        (3, 0, "666"),
+        (1, 1, "64"),
+        (2, 2, "6464"),
+        (2, 4, "644644"),
+        (4, 2, "646664"),
+        (1, 5, "644444"),
+        (5, 1, "646666"),
+    ],
+)
+def test_families_alternate_so_that_neither_holds_the_other_up(sixes: int, fours: int, expected: str) -> None:
+    addresses = [LocalAddress("eth0", f"10.0.0.{index}") for index in range(fours)]
+    addresses += [LocalAddress("eth0", f"2001:db8::{index}") for index in range(1, sixes + 1)]
+    chosen = select_addresses(addresses, AddressPolicy())
+    assert "".join("6" if ":" in one.host else "4" for one in chosen) == expected
+    for ipv6 in (True, False):
+        assert [one for one in chosen if (":" in one.host) is ipv6] == [
+            one for one in addresses if (":" in one.host) is ipv6
+        ], "within a family the order is the one given"
+
+
+def test_the_limit_leaves_something_of_both_families() -> None:
+    addresses = [LocalAddress("eth0", f"10.0.0.{index}") for index in range(30)]
+    chosen = select_addresses([*addresses, GLOBAL6, LO4], AddressPolicy(limit=4, include_loopback=True))
+    assert chosen == [GLOBAL6, *addresses[:3]]
+
+
+def test_interfaces_that_are_down_have_no_usable_address() -> None:
+    assert usable_addresses([WIRED, WIRELESS, LO4], {}, down={"wlan0"}) == [WIRED, LO4]
+
+
+def test_an_address_in_use_stays_while_it_can_be_used() -> None:
+    table = parse_if_inet6(
+        [
+            "20010db8000000000000000000000001 02 40 00 80     eth0",
+            "20010db800000000aaaabbbbccccdddd 02 40 00 21     eth0",
+            "20010db800000000aaaabbbbcccceeee 02 40 00 01     eth0",
+            "20010db8000000000000000000000009 02 40 00 08     eth0",
+        ]
+    )
+    found = [WIRED, *(LocalAddress("eth0", host) for host in table)]
+    fresh = LocalAddress("eth0", "2001:db8::aaaa:bbbb:cccc:eeee")
+    old = LocalAddress("eth0", "2001:db8::aaaa:bbbb:cccc:dddd")
+    assert usable_addresses(found, table) == [WIRED, fresh]
+    assert usable_addresses(found, table, in_use=[old.host]) == [WIRED, fresh, old]
+    assert usable_addresses(found, table, in_use=["2001:db8::9"]) == [WIRED, fresh], "its check for duplicates failed"
 
 
 def test_the_number_of_sockets_has_a_limit() -> None:
