@@ -103,7 +103,7 @@ class FakeStream:
         self.writable, self.block_after = True, None
         self._on_writable()
 
-    def end(self, reason: str = "closed by the other side") -> None:
+    def end(self, reason: str = "closed by the peer") -> None:
         self.closed = True
         self._on_closed(reason)
 

@@ -26,7 +26,7 @@ from .reactor import Reactor
 from .runtime import Cancellable
 from .tls import CHUNK_BYTES, NOT_TLS, TlsShell, describe
 
-CLOSED_BY_PEER: Final = "closed by the other side"
+CLOSED_BY_PEER: Final = "closed by the peer"
 _DRAIN_CALLS: Final = 16
 
 
@@ -144,7 +144,7 @@ class TcpStream:
             done = self._tls.handshake()
         except (ssl.SSLError, ssl.CertificateError) as error:
             self._send(self._tls.take())  # the alert that tells the other side
-            self._fail(NOT_TLS if isinstance(error, ssl.SSLEOFError) else describe(error))
+            self._fail(NOT_TLS if isinstance(error, ssl.SSLEOFError) else describe(error, self._tls.name))
             return
         self._send(self._tls.take())
         if done and not self._closed:

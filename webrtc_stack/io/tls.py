@@ -17,12 +17,12 @@ CHUNK_BYTES: Final = 65_536
 
 _ERRNO_WORDS: Final = {
     errno.ECONNREFUSED: "connection refused",
-    errno.ECONNRESET: "connection reset by the other side",
+    errno.ECONNRESET: "connection reset",
     errno.ECONNABORTED: "connection aborted",
-    errno.EPIPE: "connection reset by the other side",
+    errno.EPIPE: "connection reset",
     errno.ETIMEDOUT: "timed out",
-    errno.ENETUNREACH: "network unreachable",
-    errno.EHOSTUNREACH: "host unreachable",
+    errno.ENETUNREACH: "network is unreachable",
+    errno.EHOSTUNREACH: "host is unreachable",
     errno.ENETDOWN: "the network is down",
     errno.EADDRNOTAVAIL: "the address to connect from is not on this machine",
     errno.EADDRINUSE: "no port is free on the address to connect from",
@@ -42,9 +42,8 @@ _CERTIFICATE_WORDS: Final = {
     20: "the certificate is signed by an unknown issuer",
     21: "the certificate is signed by an unknown issuer",
     23: "the certificate has been revoked",
-    62: "the certificate is not for this name",
-    64: "the certificate is not for this address",
 }
+_ANOTHER_NAME: Final = frozenset({62, 64})
 _NOT_TLS: Final = frozenset(
     {
         "WRONG_VERSION_NUMBER",
@@ -59,9 +58,11 @@ _NOT_TLS: Final = frozenset(
 NOT_TLS: Final = "the other side does not speak TLS"
 
 
-def describe(error: OSError) -> str:
-    """Why a connect, a handshake or a stream failed, in words for a person."""
+def describe(error: OSError, name: str | None = None) -> str:
+    """Why a connect, a handshake or a stream failed, in words for a person. `name` is what a certificate must name."""
     if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code in _ANOTHER_NAME:
+            return f"the certificate is not for {name}"
         words = _CERTIFICATE_WORDS.get(error.verify_code)
         return words or f"the certificate cannot be trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
@@ -88,7 +89,7 @@ class TlsShell:
     """One end of a TLS connection. Every method but `take` and `feed` raises `ssl.SSLError` when the connection is
     over; what must leave, alerts included, is in `take` afterwards."""
 
-    __slots__ = ("_in", "_out", "_tls", "_unwritten", "ended")
+    __slots__ = ("_in", "_out", "_tls", "_unwritten", "ended", "name")
 
     def __init__(self, context: ssl.SSLContext, *, server_side: bool, server_name: str | None = None) -> None:
         """Errors: `ValueError` or `ssl.SSLError` for a name that no certificate can have."""
@@ -96,6 +97,7 @@ class TlsShell:
         self._out = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._in, self._out, server_side=server_side, server_hostname=server_name)
         self._unwritten = bytearray()
+        self.name = server_name
         self.ended = False
         """The other side said that it has no more."""
 

@@ -102,8 +102,8 @@ def test_a_number_in_use_is_refused_and_its_stream_stays() -> None:
 def test_the_end_of_a_stream_is_told_once_and_its_path_is_let_go() -> None:
     rig = Rig()
     stream, path = opened(rig)
-    stream.end("connection reset by the other side")
-    assert rig.core.named("stream_closed") == [("stream_closed", 3, "connection reset by the other side", 100.0)]
+    stream.end("connection reset")
+    assert rig.core.named("stream_closed") == [("stream_closed", 3, "connection reset", 100.0)]
     assert not pinned(rig, path)
     rig.core.transmits = [Transmit(path, b"late")]
     wish(rig, CloseStream(3))
@@ -224,7 +224,7 @@ def test_an_accepted_stream_has_the_path_of_its_listener_and_a_number_below_zero
     rig.driver.flush()
     assert (first.written, second.written) == ([b"ac"], [b"b"])
     first.end()
-    assert rig.core.named("stream_closed") == [("stream_closed", -1, "closed by the other side", 100.0)]
+    assert rig.core.named("stream_closed") == [("stream_closed", -1, "closed by the peer", 100.0)]
     wish(rig, CloseStream(-2))
     assert second.closed
 

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
+from tests.support.fake_runtime import FakeRuntime
 from webrtc_stack import cli, sim
 from webrtc_stack.base import Address, PathId
 from webrtc_stack.cli import turn as command
 from webrtc_stack.cli.failures import CommandError
 from webrtc_stack.cli.turn import program
 from webrtc_stack.cli.turn.service import TurnService
+from webrtc_stack.cli.turn.streams import Connection, listen_stream
 from webrtc_stack.stun import Attribute, AttributeType, Message, MessageClass, Method
-from webrtc_stack.turn import AllocationClosed, AllocationOpened, CloseClient, PeerPolicy, TurnServerConfig
+from webrtc_stack.turn import AllocationClosed, AllocationOpened, CloseClient, Framer, PeerPolicy, TurnServerConfig
 
 CLIENT = Address("10.0.1.1", 4000)
 
@@ -179,3 +181,106 @@ def test_after_the_end_nothing_is_taken() -> None:
     assert late.closed
     assert len(stream.written) == 1
     service.receive_frames(PathId(99), [b""])
+
+
+# --- streams of a runtime -------------------------------------------------------------------------------------------
+
+
+class StreamClient:
+    """A client over a stream of the virtual network; what it reads is cut into messages."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        self.framer = Framer()
+        self.frames: list[bytes] = []
+        self.closed: list[str] = []
+        stream.start(
+            on_bytes=lambda data: self.frames.extend(self.framer.receive(data)),
+            on_writable=lambda: None,
+            on_closed=self.closed.append,
+        )
+
+
+def dial(net: sim.Network, remote: Address, host: str = "10.0.1.1", protocol: str = "tcp") -> StreamClient:
+    clients: list[StreamClient] = []
+    net.host(host).open_stream(remote, protocol=protocol, on_result=lambda stream: clients.append(StreamClient(stream)))
+    net.run_until(net.now + 1.0)
+    return clients[0]
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "tls"])
+def test_a_client_over_a_stream_is_served_on_the_virtual_network(protocol: str) -> None:
+    net, service, events = make()
+    local = service.runtime.local_addresses()[0]
+    listener, address = listen_stream(service, local, 3478, object() if protocol == "tls" else None)
+    client = dial(net, address, protocol=protocol)
+    allocate = request(Method.ALLOCATE, 1, UDP)
+    client.stream.write(allocate[:7])
+    net.run_until(net.now + 0.5)
+    client.stream.write(allocate[7:] + request(Method.BINDING, 2))
+    net.run_until(net.now + 0.5)
+    binding, relayed = sorted(map(Message.parse, client.frames), key=lambda message: message.method)
+    assert isinstance(relayed.get(AttributeType.XOR_RELAYED_ADDRESS), Address)
+    assert binding.get(AttributeType.XOR_MAPPED_ADDRESS) == client.stream.local
+    client.stream.close()
+    net.run_until(net.now + 1.0)
+    assert [type(one) for one in events] == [AllocationOpened, AllocationClosed]
+    assert service._streams == {}
+    listener.close()
+
+
+def test_a_stream_that_is_something_else_is_closed_at_once() -> None:
+    net, service, _ = make()
+    _, address = listen_stream(service, service.runtime.local_addresses()[0])
+    client = dial(net, address)
+    client.stream.write(b"\x16\x03\x01 this is TLS on the plain port")
+    net.run_until(net.now + 0.5)
+    assert client.closed == ["closed by the peer"]
+    assert service._streams == {}
+
+
+def test_a_stream_that_the_server_gives_up_is_closed_and_forgotten() -> None:
+    net, service, events = make()
+    _, address = listen_stream(service, service.runtime.local_addresses()[0])
+    idle = dial(net, address)
+    net.run_until(net.now + 31.0)
+    assert len(idle.closed) == 1
+    assert [type(one) for one in events] == [CloseClient]
+    busy = dial(net, address, "10.0.1.2")
+    service.close()
+    net.run_until(net.now + 1.0)
+    assert len(busy.closed) == 1
+    assert service._streams == {}
+
+
+def test_streams_beyond_the_limit_are_turned_away() -> None:
+    net, service, _ = make(max_streams=1)
+    _, address = listen_stream(service, service.runtime.local_addresses()[0])
+    first, second = dial(net, address), dial(net, address, "10.0.1.2")
+    assert first.closed == []
+    assert len(second.closed) == 1
+    assert len(service._streams) == 1
+
+
+def test_a_client_that_does_not_read_loses_frames_and_not_its_stream() -> None:
+    _, service, _ = make()
+    runtime = FakeRuntime()
+    service.runtime = runtime
+    listen_stream(service, runtime.local_addresses()[0])
+    stream = runtime.listeners[0].connect(CLIENT)
+    (connection,) = service._streams.values()
+    assert isinstance(connection, Connection)
+    stream.writable = False
+    for _ in range(20):
+        connection.write([bytes(60_000)])
+    assert sum(map(len, stream.written)) == 9 * 60_000
+    assert connection.lost == 11
+    stream.become_writable()
+    connection.write([b"again"])
+    assert stream.written[-1] == b"again"
+
+
+def test_the_options_of_tls_have_two_names(tmp_path: Any) -> None:
+    for cert, key in (("--tls-cert", "--tls-key"), ("--cert", "--key")):
+        read = options(cert, "c.pem", key, "k.pem")
+        assert (read.cert.name, read.key.name) == ("c.pem", "k.pem")

@@ -41,9 +41,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     where.add_argument("--port", type=port_number, default=3478, help="UDP and TCP port (default 3478; 0: any)")
     where.add_argument("--no-tcp", action="store_true", help="UDP only")
-    where.add_argument("--tls-port", type=port_number, default=5349, help="TLS port, with --cert (default 5349)")
-    where.add_argument("--cert", type=Path, metavar="FILE", help="certificate chain (PEM): serves TLS as well")
-    where.add_argument("--key", type=Path, metavar="FILE", help="its private key (PEM), if not in the same file")
+    where.add_argument("--tls-port", type=port_number, default=5349, help="TLS port, with --tls-cert (default 5349)")
+    where.add_argument(
+        "--tls-cert", "--cert", dest="cert", type=Path, metavar="FILE", help="certificate chain (PEM): serves TLS too"
+    )
+    where.add_argument(
+        "--tls-key", "--key", dest="key", type=Path, metavar="FILE", help="its private key, if not in the same file"
+    )
     where.add_argument(
         "--relay-ip", metavar="IP", action="append", help="address to relay from (default: as --listen; one a family)"
     )
@@ -117,7 +121,7 @@ def user(text: str) -> tuple[str, str]:
 
 def run(options: argparse.Namespace) -> int:
     if options.key is not None and options.cert is None:
-        raise CommandError("--key needs --cert", code=2)
+        raise CommandError("--tls-key needs --tls-cert", code=2)
     from .program import run_turn
 
     return run_turn(options)

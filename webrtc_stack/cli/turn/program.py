@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from ...base import Address, PathTable, canonical_ip
-from ...io import AsyncioRuntime, LocalAddress, Runtime
+from ...io import AsyncioRuntime, Listener, LocalAddress, Runtime
 from ...trace import NO_TRACE, JsonLinesSink, Trace
 from ...turn import AllocationClosed, AllocationOpened, PeerPolicy, ServerEvent, TurnServerConfig
 from ..failures import CommandError
@@ -71,7 +71,7 @@ async def _run(options: argparse.Namespace, runtime: Runtime, trace: Trace) -> i
     service = TurnService(
         config, runtime, relay_hosts=relay_hosts, external_hosts=external_hosts, on_event=report.event
     )
-    servers: list[asyncio.Server] = []
+    listeners: list[Listener] = []
     try:
         urls = []
         for host in listen:
@@ -81,12 +81,12 @@ async def _run(options: argparse.Namespace, runtime: Runtime, trace: Trace) -> i
                 bound = service.listen(LocalAddress("", host), options.port)
             urls.append(f"turn:{bound}?transport=udp")
             if not options.no_tcp:
-                server, _ = await listen_stream(service, host, bound.port)
-                servers.append(server)
+                listener, _ = listen_stream(service, LocalAddress("", host), bound.port)
+                listeners.append(listener)
                 urls.append(f"turn:{bound}?transport=tcp")
             if tls is not None:
-                server, secure = await listen_stream(service, host, options.tls_port, tls)
-                servers.append(server)
+                listener, secure = listen_stream(service, LocalAddress("", host), options.tls_port, tls)
+                listeners.append(listener)
                 urls.append(f"turns:{secure}?transport=tcp")
         for url in urls:
             print(f"listening on {url}")
@@ -95,9 +95,9 @@ async def _run(options: argparse.Namespace, runtime: Runtime, trace: Trace) -> i
         print("ready; Ctrl-C ends it", flush=True)
         await _until_interrupted()
     finally:
+        for listener in listeners:
+            listener.close()
         service.close()
-        for server in servers:
-            server.close()
     report.summary(service)
     return 0
 

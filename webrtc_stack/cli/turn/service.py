@@ -23,8 +23,8 @@ _TURN_LIMIT = 16
 """Polls in one turn; then the event loop has its say."""
 
 
-class Stream(Protocol):
-    """A client's connection over TCP or TLS."""
+class ClientStream(Protocol):
+    """A client's connection over TCP or TLS, framed."""
 
     def write(self, frames: Sequence[bytes]) -> None: ...
 
@@ -49,7 +49,7 @@ class TurnService:
         self._external_hosts = external_hosts or {}
         self._on_event = on_event
         self._sockets: dict[SocketId, UdpSocket] = {}
-        self._streams: dict[SocketId, Stream] = {}
+        self._streams: dict[SocketId, ClientStream] = {}
         self._last_socket = 0
         self._timer: Cancellable | None = None
         self._timer_at: Instant = NEVER
@@ -90,7 +90,7 @@ class TurnService:
         self._last_socket += 1
         return SocketId(self._last_socket)
 
-    def add_stream(self, stream: Stream, remote: Address) -> PathId:
+    def add_stream(self, stream: ClientStream, remote: Address) -> PathId:
         """A client has connected. Returns: the path to name in `receive_frames` and `remove_stream`."""
         socket_id = self._new_id()
         path = self.server.paths.intern(socket_id, remote)
@@ -223,7 +223,7 @@ class TurnService:
             self._timer.cancel()
         for socket in self._sockets.values():
             socket.close()
-        for stream in self._streams.values():
-            stream.close()
+        for stream in list(self._streams.values()):
+            stream.close()  # which may take it out of the table
         self._sockets.clear()
         self._streams.clear()
