@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from webrtc_stack.base import Address
+from tests.unit.io.fakes import FakeCore
+from webrtc_stack.base import Address, CloseStream, GatherAddresses, OpenStream, Transmit
 from webrtc_stack.errors import InvalidArgumentError, InvalidStateError
-from webrtc_stack.io import AsyncioRuntime, LocalAddress, Stream, StreamConfig, TcpStream
+from webrtc_stack.io import AddressPolicy, AsyncioRuntime, Driver, LocalAddress, Stream, StreamConfig, TcpStream
 from webrtc_stack.io.kernel import has_ipv6
 from webrtc_stack.trace import MemorySink, Trace
 
@@ -487,6 +488,51 @@ def test_segments_are_not_held_back(run: Callable[[Test], None]) -> None:
             stream = end.stream
             assert isinstance(stream, TcpStream)
             assert stream._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        await runtime.aclose()
+
+    run(test)
+
+
+def test_two_drivers_talk_over_a_stream(run: Callable[[Test], None]) -> None:
+    """The whole way: gather, listen, connect, chunks both ways, the end told; the machines are doubles."""
+
+    async def test() -> None:
+        runtime = AsyncioRuntime()
+        descriptors_before = len(list(Path("/proc/self/fd").iterdir()))
+        here, there = FakeCore(), FakeCore()
+        policy = AddressPolicy(interfaces=("lo",), ipv6=False)
+        drivers = [Driver(core, runtime, policy=policy, on_events=lambda events: None) for core in (here, there)]
+        there.events.append(GatherAddresses(tcp=True))
+        drivers[1].flush()
+        ((_, listening, socket_id, _),) = there.named("add_listener")
+        here.events.append(OpenStream(1, listening, "tcp", local="127.0.0.1"))
+        drivers[0].flush()
+        while not (here.named("stream_opened") and there.named("stream_accepted")):
+            await asyncio.sleep(0)
+        ((_, _, path, local, _),) = here.named("stream_opened")
+        ((_, accepted, back, _),) = there.named("stream_accepted")
+        assert there.paths.lookup(back) == (socket_id, local)
+        chunks = [b"%04d" % index * 250 for index in range(5000)]
+        here.transmits = [Transmit(path, chunk) for chunk in chunks]
+        there.transmits = [Transmit(back, chunk) for chunk in chunks[:1000]]
+        for driver in drivers:
+            driver.wake()
+
+        def arrived(core: FakeCore) -> bytes:
+            return b"".join(item.data for call in core.named("receive_many") for item in call[1])
+
+        while len(arrived(there)) < 5_000_000 or len(arrived(here)) < 1_000_000:
+            await asyncio.sleep(0.001)
+        assert arrived(there) == b"".join(chunks)
+        assert arrived(here) == b"".join(chunks[:1000])
+        there.events.append(CloseStream(accepted))
+        drivers[1].flush()
+        while not here.named("stream_closed"):
+            await asyncio.sleep(0)
+        assert here.named("stream_closed")[0][1:3] == (1, "closed by the peer")
+        for driver in drivers:
+            driver.close()
+        assert len(list(Path("/proc/self/fd").iterdir())) == descriptors_before
         await runtime.aclose()
 
     run(test)

@@ -300,6 +300,35 @@ def test_a_loop_that_cannot_watch_is_refused_with_advice() -> None:
         loop.close()
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="control messages are read as Linux writes them")
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("dscp", [46, None])
+def test_the_codepoint_is_on_everything_that_leaves_beside_the_marking(run: Run, host: str, dscp: int | None) -> None:
+    async def test() -> None:
+        runtime = AsyncioRuntime(udp=UdpConfig(dscp=dscp))
+        left = End(runtime, host)
+        ipv6 = ":" in host
+        level, ask = (socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS) if ipv6 else (socket.IPPROTO_IP, socket.IP_RECVTOS)
+        with socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM) as right:
+            right.bind((host, 0))
+            right.settimeout(5.0)
+            right.setsockopt(level, ask, 1)
+            remote = Address(*right.getsockname()[:2])
+            # joined, alone, joined and marked, alone and marked
+            marks = [0, 0, 0, 2, 2, 1]
+            sizes = [500, 500, 200, 500, 500, 500]
+            left.socket.send_burst([Outgoing(remote, bytes(size), ecn) for size, ecn in zip(sizes, marks, strict=True)])
+            fields = []
+            for _ in marks:
+                _, ((_, _, value),), _, _ = right.recvmsg(2000, 100)
+                fields.append(value[0])
+        assert [field >> 2 for field in fields] == [dscp or 0] * len(marks)
+        assert [field & 3 for field in fields] == marks
+        left.socket.close()
+
+    run(test)
+
+
 def test_the_systems_resolver_knows_localhost(run: Run) -> None:
     async def test() -> None:
         runtime = AsyncioRuntime()

@@ -57,10 +57,12 @@ class AsyncioRuntime:
         self._udp = udp or UdpConfig()
         self._trace = trace.bind(room="io")
         self._streams = StreamFactory(self._reactor, config=streams, tls_context=tls_context, trace=self._trace)
-        self._watcher = AddressWatcher(self._reactor, self.local_addresses, trace=self._trace)
         self._in_use: set[str] = set()
         """Hosts that sockets were bound to: they stay in the list while they can be used at all."""
         self._resolver = Resolver(loop, config=resolver, trace=self._trace)
+        self._watcher = AddressWatcher(
+            self._reactor, self.local_addresses, before=self._resolver.network_changed, trace=self._trace
+        )
         self._wall_epoch = time.time() - self._reactor.time()
 
     @property

@@ -18,7 +18,7 @@ import ipaddress
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -235,6 +235,10 @@ class Resolver:
         self._multicast.users -= 1
         self._multicast.release(at_once=False)
 
+    def network_changed(self) -> None:
+        """Multicast DNS goes on on the interfaces that there are now."""
+        self._multicast.rescan()
+
     async def aclose(self) -> None:
         """Cancels every question, withdraws every name and closes the multicast sockets. Takes at most a second.
         Idempotent."""
@@ -339,14 +343,22 @@ class _Multicast:
         self._timer = None
         zeroconf, self._zeroconf = self._zeroconf, None
         if zeroconf is not None:
-            task = self._loop.create_task(zeroconf.async_close())
-            self._closing.add(task)
-            task.add_done_callback(self._closed)
+            self._finish(zeroconf.async_close())
+
+    def rescan(self) -> None:
+        # older versions stay on the interfaces that were there when they were opened
+        if hasattr(self._zeroconf, "async_update_interfaces"):
+            self._finish(self._zeroconf.async_update_interfaces())
+
+    def _finish(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._closing.add(task)
+        task.add_done_callback(self._closed)
 
     def _closed(self, task: asyncio.Task[None]) -> None:
         self._closing.discard(task)
         if not task.cancelled():
-            task.exception()  # taken note of: sockets that fail to close are closed
+            task.exception()  # taken note of: sockets that fail to close are closed, old interfaces stay
 
     async def aclose(self) -> None:
         if self._timer is not None:

@@ -48,11 +48,14 @@ class AddressWatcher:
         addresses: Callable[[], Sequence[LocalAddressLike]],
         *,
         netlink: bool = True,
+        before: Callable[[], None] = lambda: None,
         trace: Trace = NO_TRACE,
     ) -> None:
         self._reactor = reactor
         self._addresses = addresses
         self._netlink = netlink and kernel.IS_LINUX
+        self._before = before
+        """Called on a change before the subscribers are."""
         self._trace = trace
         self._subscriptions: list[_Subscription] = []
         self._known: Sequence[LocalAddressLike] = ()
@@ -125,6 +128,7 @@ class AddressWatcher:
         if self._trace:
             hosts = [host for _, host, _ in known]
             self._trace.event(self._reactor.time(), "addresses_changed", addresses=hosts)
+        self._before()
         for subscription in list(self._subscriptions):
             if subscription in self._subscriptions:  # one may cancel another
                 subscription.on_change()
