@@ -8,6 +8,7 @@ from .loop import SimEventLoop, SimulationStalled, run
 from .nat import NAT_KINDS, Nat, NatConfig
 from .nat64 import Nat64
 from .network import Network, Sent
+from .packet import Transport
 from .pair import Delivery, MachinePair
 from .stateful import FirewallConfig, NatBehaviour
 from .stream import SimStream, StreamConfig
@@ -37,6 +38,7 @@ __all__ = [
     "SimStream",
     "SimulationStalled",
     "StreamConfig",
+    "Transport",
     "VirtualCertificate",
     "run",
 ]

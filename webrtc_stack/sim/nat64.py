@@ -6,7 +6,7 @@
 Destinations in the prefix are IPv4 ones and leave translated, from an IPv4 address of the box. Every other one is IPv6
 and passes as it is, in both directions and without a filter: put a firewall behind or before it for that. `resolve`
 gives hosts inside an address in the prefix for a name that has IPv4 addresses only, and for `ipv4only.arpa`, by which a
-program finds out the prefix.
+program finds out the prefix; without IPv4 of their own they get no IPv4 addresses.
 
 Spec: RFC 6146 (translation), RFC 6147 (DNS64), RFC 6052 (addresses), RFC 7050 (discovery of the prefix).
 """
@@ -86,8 +86,9 @@ class Nat64(Nat):
     def resolved(self, name: str, hosts: tuple[str, ...], has_ipv4: bool) -> tuple[str, ...]:
         if name == _WELL_KNOWN_NAME:
             hosts = _WELL_KNOWN
-        if any(":" in ip for ip in hosts):
-            return hosts
+        native = tuple(ip for ip in hosts if ":" in ip)
+        if native:
+            return hosts if has_ipv4 else native
         synthesized = tuple(self.prefix.embed(ip) for ip in hosts)
         return (*synthesized, *hosts) if has_ipv4 else synthesized
 

@@ -158,12 +158,13 @@ class StatefulBox(Box):
         """Those that live, oldest first."""
         return [mapping for mapping in self._by_outside.values() if self._lives(mapping)]
 
-    def mapped(self, inside: Address, remote: Address, transport: Transport = Transport.UDP) -> Address | None:
+    def mapped(self, inside: Address, remote: Address, transport: Transport | str = Transport.UDP) -> Address | None:
         """How `inside` is seen by `remote`, as things are now; None when there is no mapping."""
-        fixed = self.fixed_outside(transport, inside)
+        kind = Transport(transport)
+        fixed = self.fixed_outside(kind, inside)
         if fixed is not None:
             return fixed
-        mapping = self._by_inside.get((transport, inside, self.mapping.scope(remote)))
+        mapping = self._by_inside.get((kind, inside, self.mapping.scope(remote)))
         return mapping.outside if mapping is not None and self._lives(mapping) else None
 
     def fix(self, inside: Address, outside: Address, transport: Transport | str) -> None:
