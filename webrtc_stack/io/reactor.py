@@ -60,16 +60,22 @@ class AsyncioReactor:
         try:
             self._loop.add_reader(fd, callback)
         except NotImplementedError:
-            raise NotSupportedError(
-                f"{type(self._loop).__name__} cannot watch sockets; run on asyncio.SelectorEventLoop or uvloop"
-            ) from None
+            raise self._unsupported() from None
+
+    def _unsupported(self) -> NotSupportedError:
+        return NotSupportedError(
+            f"{type(self._loop).__name__} cannot watch sockets; run on asyncio.SelectorEventLoop or uvloop"
+        )
 
     def unwatch_readable(self, fd: int) -> None:
         if not self._loop.is_closed():
             self._loop.remove_reader(fd)
 
     def watch_writable(self, fd: int, callback: Callable[[], None]) -> None:
-        self._loop.add_writer(fd, callback)
+        try:
+            self._loop.add_writer(fd, callback)
+        except NotImplementedError:
+            raise self._unsupported() from None
 
     def unwatch_writable(self, fd: int) -> None:
         if not self._loop.is_closed():

@@ -219,6 +219,9 @@ class StreamFactory:
         except OSError as error:
             sock.close()
             return describe(error)
+        except BaseException:
+            sock.close()
+            raise
         return ""
 
     def _context(self) -> ssl.SSLContext:
