@@ -2,17 +2,17 @@
 
     /usr/bin/python3 -m tests.support.gst_peer
 
-Needs Debian's Python with gi, and nothing else of this project but files beside it. It has audio and video, offers and
-answers, each description whole (webrtcbin gathers before it is handed out); no renegotiation is tried.
+Needs Debian's Python with gi, and nothing else of this project but files beside it. It has audio, video and data
+channels, offers and answers, and negotiates again; its descriptions are whole (webrtcbin gathers before they are handed
+out) or trickled. webrtcbin has no way to stop a transceiver, to change a direction but to inactive, or to restart ICE.
 """
 
 from __future__ import annotations
 
-import array
 import asyncio
 import itertools
 import re
-import time
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -24,71 +24,27 @@ gi.require_version("GstSdp", "1.0")
 from gi.repository import Gst, GstSdp, GstWebRTC  # noqa: E402 - versions are chosen first
 
 from .command_server import serve  # noqa: E402
-from .signals import MODULUS, PictureMeter, SoundMeter, draw_luma, read_luma, sine  # noqa: E402
+from .gstreamer_media import CODECS, DEFAULTS, DIRECTIONS, Media, codec_named, known_codecs, rtp_caps, simulcast_caps  # noqa: E402
 
-_DIRECTIONS = {name: getattr(GstWebRTC.WebRTCRTPTransceiverDirection, name.upper()) for name in
-               ("sendrecv", "sendonly", "recvonly", "inactive")}  # fmt: skip
-_RATE = 48_000
-
-_CODECS = {
-    # MIME type: encoding name, default payload type, clock rate, encoder and payloader, depayloader and decoder
-    "audio/opus": ("OPUS", 111, 48_000, "opusenc ! rtpopuspay", "rtpopusdepay ! opusdec"),
-    "audio/pcmu": ("PCMU", 0, 8_000, "mulawenc ! rtppcmupay", "rtppcmudepay ! mulawdec"),
-    "video/vp8": (
-        *("VP8", 96, 90_000, "vp8enc deadline=1 keyframe-max-dist=60 target-bitrate=300000 ! rtpvp8pay"),
-        "rtpvp8depay request-keyframe=true wait-for-keyframe=true ! vp8dec",
-    ),
-    "video/h264": (
-        *("H264", 102, 90_000),
-        (
-            "x264enc tune=zerolatency speed-preset=ultrafast bitrate=300 key-int-max=60 ! "
-            "video/x-h264,profile=constrained-baseline ! rtph264pay config-interval=-1 aggregate-mode=zero-latency"
-        ),
-        "rtph264depay request-keyframe=true wait-for-keyframe=true ! avdec_h264",
-    ),
-}
-_DEFAULT = {"audio": "audio/opus", "video": "video/vp8"}
+_BANDWIDTH = 4e6
+"""Bits/s of the one RTP session; RTCP has 5 % of it. By itself it measures what is sent, which is so little here that
+RFC 4585 section 3.5 would allow a NACK every other second only."""
 
 
-class Media:
-    """One m-line: its source, if any, and the meter of what arrives."""
+class Channel:
+    """A data channel with an inbox."""
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self.pictures = PictureMeter()
-        self.sounds = SoundMeter()
-        self.transceiver: Any = None
-        self.sink: Any = None
-        self.feeding: asyncio.Task[None] | None = None
-
-    async def feed(self, appsrc: Any, spec: dict[str, Any]) -> None:
-        """Pushes frames at their time, with the timestamps that they should have."""
-        begin = time.monotonic()
-        interval = 0.02 if self.kind == "audio" else 1 / spec["rate"]
-        number = 0
-        while True:
-            await asyncio.sleep(max(0.0, begin + number * interval - time.monotonic()))
-            if self.kind == "audio":
-                data = sine(spec["frequency"], _RATE, number * 960, 960).tobytes()
-            else:
-                width, height = spec["width"], spec["height"]
-                luma = draw_luma((spec["start"] + number) % MODULUS, width, height)
-                data = bytes(luma) + bytes([128]) * (width * height // 2)
-            buffer = Gst.Buffer.new_wrapped(data)
-            buffer.duration = int(interval * Gst.SECOND)
-            appsrc.emit("push-buffer", buffer)  # do-timestamp: stamped with the running time
-            number += 1
+    def __init__(self, dc: Any, later: Callable[..., None]) -> None:
+        self.dc = dc
+        self.inbox: asyncio.Queue[str] = asyncio.Queue()
+        self.opened = asyncio.Event()
+        dc.connect("on-open", lambda *_: later(self.opened.set))
+        dc.connect("on-message-string", lambda _, text: later(self.inbox.put_nowait, text))
+        if dc.get_property("ready-state") == GstWebRTC.WebRTCDataChannelState.OPEN:
+            self.opened.set()
 
     def describe(self) -> dict[str, Any]:
-        meter = self.pictures if self.kind == "video" else self.sounds
-        found = self.transceiver
-        return {
-            "kind": self.kind,
-            "meter": meter.describe(),
-            "mid": found and found.get_property("mid"),
-            "direction": found and found.get_property("direction").value_nick,
-            "currentDirection": found and found.get_property("current-direction").value_nick,
-        }
+        return {name: self.dc.get_property(name) for name in ("label", "ordered", "protocol", "negotiated", "id")}
 
 
 class Peer:
@@ -99,15 +55,20 @@ class Peer:
         self.pipe = Gst.Pipeline()
         self.bin = Gst.ElementFactory.make("webrtcbin")
         self.bin.set_property("bundle-policy", GstWebRTC.WebRTCBundlePolicy.MAX_BUNDLE)
-        self.bin.set_property("latency", 60)
+        self.bin.set_property("latency", 200)
         self.pipe.add(self.bin)
         self.media: dict[str, Media] = {}
+        self.channels: dict[str, Channel] = {}
+        self.arrived: defaultdict[str, asyncio.Queue[Channel]] = defaultdict(asyncio.Queue)
         self.offered: dict[str, int] = {}
         self.log: list[str] = []
         self.changed = asyncio.Event()
         self.local: str | None = None
         self.remote: str | None = None
+        self.candidates: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self.bin.connect("pad-added", self._pad_added)
+        self.bin.connect("on-ice-candidate", lambda _, line, text: self._later(self._candidate_found, line, text))
+        self.bin.connect("on-data-channel", lambda _, dc: self._later(self._channel_arrived, Channel(dc, self._later)))
         for name in ("connection-state", "ice-gathering-state", "ice-connection-state", "signaling-state"):
             self.bin.connect(f"notify::{name}", lambda _, spec: self._later(self._state_changed, spec.name))
         self.pipe.get_bus().set_sync_handler(self._message)
@@ -126,6 +87,14 @@ class Peer:
     def _state_changed(self, name: str) -> None:
         self.log.append(f"{name} {self.state(name)}")
         self.changed.set()
+
+    def _candidate_found(self, line: int, text: str) -> None:
+        mid = re.findall(r"^a=mid:(\S+)", self.local or "", re.MULTILINE)
+        found = {"candidate": text, "sdpMLineIndex": line, "sdpMid": mid[line] if line < len(mid) else None}
+        self.candidates.put_nowait(found if text else None)
+
+    def _channel_arrived(self, channel: Channel) -> None:
+        self.arrived[channel.dc.get_property("label")].put_nowait(channel)
 
     def state(self, name: str) -> str:
         nick: str = self.bin.get_property(name).value_nick
@@ -149,108 +118,113 @@ class Peer:
         return reply
 
     def _pad_added(self, _: Any, pad: Any) -> None:
-        """Something arrives: depayload, decode, and look at it. Runs on a streaming thread."""
+        """Something arrives. Runs on a streaming thread."""
         if pad.direction != Gst.PadDirection.SRC:
             return
-        caps = pad.get_current_caps().get_structure(0)
-        kind, name = caps.get_string("media"), caps.get_string("encoding-name")
-        mime = f"{kind}/{name.lower()}"
         index = pad.get_property("transceiver").get_property("mlineindex")
         media = next(m for m in self.media.values() if m.transceiver.get_property("mlineindex") == index)
-        form = f"audioconvert ! audioresample ! audio/x-raw,format=S16LE,channels=1,rate={_RATE}"
-        if kind == "video":
-            form = "videoconvert ! video/x-raw,format=I420"
-        text = f"{_CODECS[mime][4]} ! {form} ! appsink name=out emit-signals=true sync=false max-buffers=50 drop=true"
-        part = Gst.parse_bin_from_description(text, True)
-        part.get_by_name("out").connect("new-sample", self._sample, media)
-        media.sink = part.get_by_name("out").get_static_pad("sink")
-        self.pipe.add(part)
-        part.sync_state_with_parent()
-        pad.link(part.get_static_pad("sink"))
+        media.receive(pad)
 
-    def _sample(self, sink: Any, media: Media) -> Any:
-        sample = sink.emit("pull-sample")
-        data = sample.get_buffer().extract_dup(0, sample.get_buffer().get_size())
-        if media.kind == "audio":
-            self._later(media.sounds.heard, array.array("h", data), _RATE)
+    async def add(self, a: dict[str, Any], *, adopt: bool) -> None:
+        """A transceiver with a source, or one that only receives. One that is offered is matched by its kind and codec:
+        webrtcbin does so when it makes its answer."""
+        media = Media(a["kind"], self.pipe, self._later)
+        mime = codec_named((a.get("codecs") or [DEFAULTS[media.kind]])[0])
+        payload_type = self.payload_type(mime)
+        caps = rtp_caps(mime, payload_type)
+        direction = DIRECTIONS[a["direction"]]
+        encodings = a.get("encodings")
+        if encodings:
+            caps = simulcast_caps(encodings, mime, payload_type)
+        if a["source"] is not None:
+            pad = self.bin.request_pad(self.bin.get_pad_template("sink_%u"), None, Gst.Caps.from_string(caps))
+            media.transceiver = pad.get_property("transceiver")
+            media.spec = a["source"]
+            if encodings:
+                media.send_simulcast(pad, encodings, mime, payload_type, mid=f"video{len(self.media)}")
+            else:
+                await media.send(pad, mime, payload_type)
         else:
-            caps = sample.get_caps().get_structure(0)
-            width, height = caps.get_value("width"), caps.get_value("height")
-            stride = (width + 3) // 4 * 4
-            self._later(media.pictures.saw, read_luma(data, width, height, stride), width, height)
-        return Gst.FlowReturn.OK
-
-    def add(self, name: str, a: dict[str, Any]) -> None:
-        """A transceiver with a source, or one that only receives; one that was offered is taken if it fits."""
-        media = Media(a["kind"])
-        mime = (a.get("codecs") or [_DEFAULT[media.kind]])[0].lower()
-        encoding, payload_type, clock, chain, _ = _CODECS[mime]
-        payload_type = self.offered.get(mime, payload_type)
-        text = (
-            f"application/x-rtp,media={media.kind},encoding-name={encoding},payload={payload_type},clock-rate={clock}"
-        )
-        if a["source"] is None:
-            caps = Gst.Caps.from_string(text + (",encoding-params=(string)2" if encoding == "OPUS" else ""))
-            free = self._free(media.kind)
-            media.transceiver = free or self.bin.emit("add-transceiver", _DIRECTIONS[a["direction"]], caps)
-            media.transceiver.set_property("direction", _DIRECTIONS[a["direction"]])
-        else:
-            media.transceiver = self._send(media, a["source"], chain, payload_type, text)
-            media.transceiver.set_property("direction", _DIRECTIONS[a["direction"]])
+            caps += ",encoding-params=(string)2" if mime == "audio/opus" else ""
+            media.transceiver = self._free(media.kind) if adopt else None
+            if media.transceiver is None:
+                media.transceiver = self.bin.emit("add-transceiver", direction, Gst.Caps.from_string(caps))
+        media.transceiver.set_property("direction", direction)
         if media.kind == "video":
             media.transceiver.set_property("do-nack", True)
-        self.media[name] = media
+        self.media[a["media"]] = media
+
+    def payload_type(self, mime: str) -> int:
+        """The far end's, if it has named one."""
+        return self.offered.get(mime, CODECS[mime][1])
 
     def _free(self, kind: str) -> Any:
+        """A transceiver that nothing here belongs to."""
         taken = [media.transceiver for media in self.media.values()]
         for index in itertools.count():
             found = self.bin.emit("get-transceiver", index)
-            if found is None:
-                break
-            if found not in taken and found.get_property("kind").value_nick == kind:
+            if found is None or (found not in taken and found.get_property("kind").value_nick == kind):
                 return found
         return None
 
-    def _send(self, media: Media, spec: dict[str, Any], chain: str, payload_type: int, caps: str) -> Any:
-        if media.kind == "audio":
-            raw = f"audio/x-raw,format=S16LE,channels=1,rate={_RATE},layout=interleaved"
-            convert = "audioconvert ! audioresample"
-        else:
-            raw = f"video/x-raw,format=I420,width={spec['width']},height={spec['height']},framerate={spec['rate']}/1"
-            convert = "videoconvert"
-        source = f'appsrc name=in is-live=true do-timestamp=true format=time caps="{raw}"'
-        text = f'{source} ! queue ! {convert} ! {chain} pt={payload_type} ! capsfilter caps="{caps}"'
-        part = Gst.parse_bin_from_description(text, True)
-        self.pipe.add(part)
-        template = self.bin.get_pad_template("sink_%u")
-        sink = self.bin.request_pad(template, None, Gst.Caps.from_string(caps))
-        part.get_static_pad("src").link(sink)
-        part.sync_state_with_parent()
-        media.feeding = asyncio.create_task(media.feed(part.get_by_name("in"), spec))
-        return sink.get_property("transceiver")
+    async def set_codecs(self, media: Media, codecs: list[str]) -> None:
+        """Encodes with another codec from now on, and says so in the next description."""
+        mime = codec_named(codecs[0])
+        await media.send(media.target, mime, self.payload_type(mime))
+        media.transceiver.set_property("codec-preferences", media.target.get_current_caps())
 
-    async def set_local(self, kind: str) -> dict[str, str]:
-        reply = await self.promise(f"create-{kind}", None)
+    async def set_local(self, kind: str, a: dict[str, Any]) -> dict[str, str]:
+        options = Gst.Structure.from_string("options,ice-restart=(boolean)true")[0] if a.get("restart") else None
+        reply = await self.promise(f"create-{kind}", options)
         await self.promise("set-local-description", reply.get_value(kind))
-        await self.wait_for("ice-gathering-state", "complete")
+        if not a["trickle"]:
+            await self.wait_for("ice-gathering-state", "complete")
         self.local = self.bin.get_property("local-description").sdp.as_text()
+        session = self.bin.get_by_name("rtpbin").emit("get-internal-session", 0)
+        if session is not None:
+            session.set_property("bandwidth", _BANDWIDTH)
         return {"type": kind, "sdp": self.local}
 
     async def set_remote(self, description: dict[str, str]) -> None:
         self.remote = description["sdp"]
         for payload_type, name in re.findall(r"^a=rtpmap:(\d+) (\w+)/", self.remote, re.MULTILINE):
-            for mime in _CODECS:
-                if mime.endswith(f"/{name.lower()}"):
+            for mime in CODECS:
+                if mime.lower().endswith(f"/{name.lower()}"):
                     self.offered.setdefault(mime, int(payload_type))
-        _, message = GstSdp.SDPMessage.new_from_text(self.remote)
+        _, message = GstSdp.SDPMessage.new_from_text(completed(self.remote))
         form = getattr(GstWebRTC.WebRTCSDPType, description["type"].upper())
         await self.promise("set-remote-description", GstWebRTC.WebRTCSessionDescription.new(form, message))
 
+    async def stats(self) -> dict[str, Any]:
+        """webrtcbin's statistics, their members spelt as in JavaScript."""
+        reply = await self.promise("get-stats", None)
+        names = [reply.nth_field_name(n) for n in range(reply.n_fields())]
+        return {name: entry(reply.get_value(name)) for name in names}
+
     async def close(self) -> None:
         for media in self.media.values():
-            if media.feeding is not None:
-                media.feeding.cancel()
+            media.stop()
         await asyncio.to_thread(self.pipe.set_state, Gst.State.NULL)
+
+
+def completed(sdp: str) -> str:
+    """Gives rejected m-lines, which have none, the credentials and fingerprint of the first: webrtcbin 1.22 insists."""
+    head, *sections = re.split(r"^(?=m=)", sdp, flags=re.MULTILINE)
+    lines = re.findall(r"^a=(?:ice-ufrag|ice-pwd|fingerprint|setup):.*\n", sdp, re.MULTILINE)
+    first = {line.partition(":")[0]: line for line in reversed(lines)}
+    return head + "".join(one if "a=ice-ufrag:" in one else one + "".join(first.values()) for one in sections)
+
+
+def entry(structure: Any) -> dict[str, Any]:
+    """One of the statistics."""
+    found: dict[str, Any] = {}
+    for name in (structure.nth_field_name(n) for n in range(structure.n_fields())):
+        value = structure.get_value(name)
+        if isinstance(value, Gst.Structure):
+            value = entry(value)
+        head, *rest = name.split("-")
+        found[head + "".join(word.capitalize() for word in rest)] = getattr(value, "value_nick", value)
+    return found
 
 
 class Commands:
@@ -265,23 +239,63 @@ class Commands:
     def found(self, a: dict[str, Any]) -> Media:
         return self.peer(a).media[a["media"]]
 
+    def channel(self, a: dict[str, Any]) -> Channel:
+        return self.peer(a).channels[a["channel"]]
+
     async def create(self, a: dict[str, Any]) -> None:
         self.peers[a["pc"]] = Peer()
 
     async def add_media(self, a: dict[str, Any]) -> None:
-        self.peer(a).add(a["media"], a)
+        await self.peer(a).add(a, adopt=False)
 
     async def adopt_media(self, a: dict[str, Any]) -> None:
-        self.peer(a).add(a["media"], a)
+        await self.peer(a).add(a, adopt=True)
+
+    async def set_direction(self, a: dict[str, Any]) -> None:
+        self.found(a).transceiver.set_property("direction", DIRECTIONS[a["direction"]])
+
+    async def set_codecs(self, a: dict[str, Any]) -> None:
+        await self.peer(a).set_codecs(self.found(a), a["codecs"])
+
+    async def replace(self, a: dict[str, Any]) -> None:
+        self.found(a).replace(a["source"])
 
     async def offer(self, a: dict[str, Any]) -> dict[str, str]:
-        return await self.peer(a).set_local("offer")
+        return await self.peer(a).set_local("offer", a)
 
     async def local_answer(self, a: dict[str, Any]) -> dict[str, str]:
-        return await self.peer(a).set_local("answer")
+        return await self.peer(a).set_local("answer", a)
 
     async def set_remote(self, a: dict[str, Any]) -> None:
         await self.peer(a).set_remote(a["description"])
+
+    async def add_candidate(self, a: dict[str, Any]) -> None:
+        given = a["candidate"]
+        if given is not None and given["candidate"]:
+            self.peer(a).bin.emit("add-ice-candidate", given["sdpMLineIndex"], given["candidate"])
+
+    async def next_candidate(self, a: dict[str, Any]) -> dict[str, Any] | None:
+        return await self.peer(a).candidates.get()
+
+    async def create_channel(self, a: dict[str, Any]) -> None:
+        peer = self.peer(a)
+        peer.channels[a["channel"]] = Channel(peer.bin.emit("create-data-channel", a["label"], None), peer._later)
+
+    async def wait_channel(self, a: dict[str, Any]) -> dict[str, Any]:
+        peer = self.peer(a)
+        channel = peer.channels[a["channel"]] = await peer.arrived[a["label"]].get()
+        await channel.opened.wait()
+        return channel.describe()
+
+    async def wait_open(self, a: dict[str, Any]) -> dict[str, Any]:
+        await self.channel(a).opened.wait()
+        return self.channel(a).describe()
+
+    async def send_text(self, a: dict[str, Any]) -> None:
+        self.channel(a).dc.emit("send-string", a["text"])
+
+    async def next_message(self, a: dict[str, Any]) -> dict[str, Any]:
+        return {"text": await self.channel(a).inbox.get()}
 
     async def wait_state(self, a: dict[str, Any]) -> None:
         await self.peer(a).wait_for("connection-state", a["state"])
@@ -299,18 +313,19 @@ class Commands:
         return await self.found(a).sounds.tone(a["frequency"], a["tolerance"], a["steady"])
 
     async def request_keyframe(self, a: dict[str, Any]) -> None:
-        wanted, _ = Gst.Structure.from_string("GstForceKeyUnit, all-headers=(boolean)true")
-        self.found(a).sink.push_event(Gst.Event.new_custom(Gst.EventType.CUSTOM_UPSTREAM, wanted))
+        self.found(a).request_keyframe()
+
+    async def media_capabilities(self, a: dict[str, Any]) -> list[str]:
+        return known_codecs(a["kind"])
 
     async def report(self, a: dict[str, Any]) -> dict[str, Any]:
         peer = self.peer(a)
-        stats = await peer.promise("get-stats", None)
         states = ("connection-state", "ice-connection-state", "ice-gathering-state", "signaling-state")
         return {
             "states": {name.removesuffix("-state"): peer.state(name) for name in states},
             "log": peer.log,
             "media": {name: media.describe() for name, media in peer.media.items()},
-            "stats": {"all": {"type": "text", "text": stats.to_string()}},
+            "stats": await peer.stats(),
             "local": peer.local,
             "remote": peer.remote,
         }
