@@ -337,9 +337,9 @@ class StatefulBox(Box):
         self.pass_in(translated, self._words(packet, translated, "let in"))
 
     def _expect_answer(self, mapping: Mapping, remote: Address) -> None:
-        """An answer leaves by the mapping that its question came in by."""
+        """An answer leaves by the mapping that its question came in by. Half of the table is for those inside only."""
         key = (mapping.transport, mapping.inside, self.mapping.scope(remote))
-        if key not in self._by_inside and len(self._by_inside) < self.config.max_mappings:
+        if key not in self._by_inside and len(self._by_inside) < self.config.max_mappings // 2:
             self._by_inside[key] = mapping
             mapping.keys.append(key)
 

@@ -397,3 +397,23 @@ def test_misuse_is_told_in_words() -> None:
     net.nat("203.0.113.1")
     with pytest.raises(InvalidArgumentError, match="already belongs to nat1"):
         net.host("203.0.113.1")
+
+
+def test_what_is_let_in_for_an_address_that_has_gone_is_lost_and_does_not_come_out_again() -> None:
+    world = Outside("full-cone")
+    outside = world.x1.sees(world.a)
+    world.a.socket.host.remove_address("192.168.1.2")
+    assert not world.x1.reaches(world.a, outside)
+    assert (world.net.drops["no route"], world.nat.counters.outbound) == (1, 1)
+
+
+def test_an_outsider_cannot_grow_the_tables() -> None:
+    world = Outside(mapping="address-and-port-dependent", filtering="endpoint-independent", max_mappings=50)
+    outside = world.x1.sees(world.a)
+    flood = [Endpoint(world.x1.socket.host, port) for port in range(10_000, 10_200)]
+    for endpoint in flood:
+        endpoint.send(outside, settle=0.001)
+    world.net.run_until(world.net.now + 1.0)
+    assert len(world.a.take()) == 200
+    assert len(world.nat._by_inside) == 25, "the other half is for those inside"
+    assert len(world.nat.mappings) == 1

@@ -381,3 +381,61 @@ def test_a_host_talks_to_itself_without_a_link() -> None:
     client.up.write(b"me")
     net.run_until(2.0)
     assert client.received == b"me"
+
+
+def test_later_segments_bring_a_lost_one_again_without_waiting_for_the_timer() -> None:
+    rig = Rig()
+    rig.net.streams = sim.StreamConfig(min_timeout=20.0)
+    rig.connect()
+    rig.net.run_until(1.0)
+    rig.client.up.write(bytes(30_000))
+    rig.net.run_until(2.0)
+    rig.net.link(rig.a, rig.b, up=False)
+    rig.client.up.write(b"lost" * 300)
+    rig.net.link(rig.a, rig.b, up=True)
+    rig.client.up.write(bytes(6_000))
+    rig.net.run_until(2.0 + 4.1 * LATENCY)
+    assert len(rig.server.received) == 37_200
+    assert rig.client.up.retransmissions == 1
+
+
+def test_each_silence_is_waited_for_twice_as_long() -> None:
+    rig = Rig()
+    rig.net.link(rig.a, rig.b, up=False)
+    rig.connect()
+    rig.net.run_until(30.0)
+    assert [entry.time for entry in rig.net.log] == [0.0, 1.0, 3.0, 7.0]
+
+
+def test_a_handshake_whose_last_acknowledgement_is_lost_is_finished_all_the_same() -> None:
+    rig = Rig()
+    rig.connect()
+    rig.net.run_until(LATENCY * 1.5)
+    rig.net.link_one_way(rig.a, rig.b, up=False)
+    rig.net.run_until(LATENCY * 3)
+    rig.net.link_one_way(rig.a, rig.b, up=True)
+    assert (rig.client.stream is not None, rig.accepted) == (True, 0)
+    rig.net.run_until(2.0)
+    assert rig.accepted == 1
+
+
+def test_a_listener_that_closes_resets_those_it_has_not_accepted() -> None:
+    rig = Rig()
+    rig.connect()
+    rig.net.run_until(LATENCY * 1.5)
+    rig.listener.close()
+    rig.net.run_until(1.0)
+    assert (rig.accepted, rig.client.closed) == (0, ["connection reset"])
+    assert not rig.a.tcp.streams and not rig.b.tcp.streams
+
+
+def test_clients_that_never_finish_their_handshake_are_bounded_and_forgotten() -> None:
+    rig = Rig()
+    rig.net.link_one_way(rig.b, rig.a, up=False)
+    for _ in range(400):
+        rig.a.open_stream(rig.listener.address, protocol="tcp", on_result=lambda result: None)
+    rig.net.run_until(1.0)
+    assert rig.listener.half_open == len(rig.b.tcp.streams) == 256
+    assert rig.b.drops["backlog full"] > 0
+    rig.net.run_until(30.0)
+    assert rig.listener.half_open == len(rig.b.tcp.streams) == len(rig.a.tcp.streams) == 0
