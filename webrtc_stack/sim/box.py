@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,7 @@ class _InnerFace:
         return self.box.resolved(name, hosts, has_ipv4)
 
 
-class Box:
+class Box(ABC):
     """What a NAT and a firewall have in common. Subclasses say what `outbound` and `inbound` do with a packet."""
 
     def __init__(self, network: Network, name: str, outer: Realm, addresses: tuple[str, ...] = ()) -> None:
@@ -133,13 +134,15 @@ class Box:
         """What its DNS makes of an answer: nothing, mostly."""
         return hosts
 
+    @abstractmethod
     def outbound(self, packet: Packet) -> None:
         """A packet has come from inside."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def inbound(self, packet: Packet) -> None:
         """A packet has come from outside."""
-        raise NotImplementedError
+        ...
 
     # --- packets ----------------------------------------------------------------------------------------------------
 

@@ -268,7 +268,7 @@ class Host:
         if source is None:
             return self.call_soon(lambda: on_result("network is unreachable"))
         if source not in self.realms:
-            return self.call_soon(lambda: on_result(f"{source} is not an address of this machine"))
+            return self.call_soon(lambda: on_result("the address to connect from is not on this machine"))
         if (":" in source) != remote.is_ipv6:
             return self.call_soon(lambda: on_result("network is unreachable"))
         return self.tcp.connect(source, remote, (server_name or remote.host) if protocol == "tls" else None, on_result)

@@ -11,6 +11,7 @@ Spec: RFC 4787 (UDP), RFC 5382 (TCP). Left out: ICMP, fragments, application lev
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Container
 from dataclasses import dataclass
 from enum import StrEnum
@@ -131,9 +132,10 @@ class StatefulBox(Box):
 
     # --- what a subclass decides ------------------------------------------------------------------------------------
 
+    @abstractmethod
     def allocate(self, transport: Transport, inside: Address) -> Address | None:
         """An endpoint outside for a new mapping, or None when there is none."""
-        raise NotImplementedError
+        ...
 
     def to_outer(self, destination: Address) -> Address:
         """What the outer network calls a destination."""

@@ -142,7 +142,7 @@ class SimStream:
             return
         if len(self._buffer) + len(data) > self._config.limit_bytes:
             self._send(Flag.RST | Flag.ACK, self._nxt)
-            self._end("the write buffer is full")
+            self._end(f"the other side does not read: more than {self._config.limit_bytes} bytes wait")
             return
         self._buffer += data
         self._blocked = len(self._buffer) > self._config.buffer_bytes

@@ -29,7 +29,7 @@ class VirtualCertificate:
             return f"the certificate is not for {name}"
         if self.expired:
             return "the certificate has expired"
-        return None if self.trusted else "the certificate is not trusted"
+        return None if self.trusted else "the certificate is signed by an unknown issuer"
 
 
 def _matches(pattern: str, name: str) -> bool:
