@@ -9,9 +9,11 @@ import pytest
 
 import webrtc_stack as rtc
 from tests.support.peers import connected_channels, two_peers
-from tests.support.relays import turn_service
 from webrtc_stack import sim
+from webrtc_stack.base import SeededEntropy
+from webrtc_stack.cli.turn.service import TurnService
 from webrtc_stack.examples import nat_alone
+from webrtc_stack.turn import TurnServerConfig
 
 PATIENCE = 12.0
 
@@ -21,7 +23,10 @@ def test_peers_behind_two_nats_connect_exactly_where_their_datagrams_can_meet(le
     async def main(net: sim.Network) -> bool:
         net.nat("203.0.113.1", left).host("192.168.1.2")
         net.nat("203.0.113.2", right).host("192.168.1.2")
-        service = turn_service(net.host("198.51.100.10"))
+        server = net.host("198.51.100.10")
+        settings = TurnServerConfig(users={"nobody": "relays"}, entropy=SeededEntropy("server"))
+        service = TurnService(settings, server, relay_hosts={})
+        service.listen(server.local_addresses()[0], 3478)
         config = rtc.ClientConfig(ice_servers=[rtc.IceServer("stun:198.51.100.10:3478")])
         try:
             async with two_peers(net, config=config) as (one, other):
