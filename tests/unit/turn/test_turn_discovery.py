@@ -34,9 +34,9 @@ def test_a_client_on_the_virtual_network_learns_that_nothing_is_in_its_way() -> 
     async def main(net: sim.Network) -> NatReport:
         host = net.host("198.51.100.1", "198.51.100.2", name="server")
         client = net.host("203.0.113.7", name="client")
-        service = TurnService(server_config(), host, relay_hosts={4: "198.51.100.1"})  # type: ignore[arg-type]
+        service = TurnService(server_config(), host, relay_hosts={4: "198.51.100.1"})
         alternates = service.listen_discovery(("198.51.100.1", "198.51.100.2"), (0, 0))
-        report = await discover_behaviour(client, alternates.all[0], "203.0.113.7")  # type: ignore[arg-type]
+        report = await discover_behaviour(client, alternates.all[0], "203.0.113.7")
         assert report.other == alternates.all[3]
         service.close()
         return report
