@@ -86,6 +86,7 @@ def test_req_5_a_mapping_expires_and_a_new_one_takes_its_place() -> None:
     assert world.x1.reaches(world.a, outside)
     world.net.run_until(world.net.now + 2.0)
     assert not world.x1.reaches(world.a, outside)
+    assert world.nat.counters.mappings_expired == 1, "the one who came too late has ended it"
     assert world.x1.sees(world.a) != outside
     assert world.nat.counters.mappings_expired == 1
 

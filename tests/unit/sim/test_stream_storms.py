@@ -51,6 +51,20 @@ def test_hostile_segments_neither_raise_nor_grow_anything() -> None:
     assert len(rig.b.tcp.streams) <= 1
 
 
+def test_a_closed_stream_does_not_wait_for_ever_for_a_peer_that_never_ends_its_own() -> None:
+    rig = Rig()
+    rig.connect()
+    rig.net.run_until(1.0)
+    rig.b.down.add("10.0.0.2")
+    local = rig.client.up.local
+    rig.client.up.close()
+    rig.a.receive(Packet(Transport.TCP, rig.listener.address, local, segment=Segment(Flag.ACK, 1, 2)))
+    rig.net.run_until(100.0)
+    assert len(rig.a.tcp.streams) == 1
+    rig.net.run_until(130.0)
+    assert not rig.a.tcp.streams
+
+
 def play(seed: int) -> None:
     entropy = SeededEntropy(seed)
     link = {
