@@ -274,6 +274,41 @@ def test_the_peer_rejects_a_section_and_the_transceiver_ends() -> None:
     assert not negotiation_needed(a, NOTHING)
 
 
+def test_what_is_dead_says_how_it_would_be_reached_as_some_peers_insist() -> None:
+    a, b, _, _ = call(DATA, ("audio", "video"))
+    b = stop_transceiver(b, b.transceivers[1].handle)
+    a, _ = set_local_description(a, A, DATA)
+    b, _ = set_remote_description(b, over_the_wire(a.local))
+    b, _ = set_local_description(b, B)  # an answer that rejects
+    a, _ = set_remote_description(a, over_the_wire(b.local))
+    a, again = create_offer(a, DATA, A)  # an offer that keeps the place
+    for description, side in ((b.local, B), (again, A)):
+        sdp = check_description(description)
+        live, dead = sdp.media[:2]
+        assert dead.rejected and dead.rtcp_mux
+        assert sdp.ice_parameters(dead) == sdp.ice_parameters(live)
+        assert dead.fingerprints == side.fingerprints
+        assert dead.setup == live.setup
+        assert not dead.candidates
+
+
+def test_an_answer_that_revives_a_dead_section_leaves_it_dead() -> None:
+    a, b, _, _ = call(DATA, ("audio", "video"))
+    before = over_the_wire(b.local).sdp
+    gone = a.transceivers[1]
+    a = stop_transceiver(a, gone.handle)
+    a, _ = set_local_description(a, A, DATA)
+    a, plan = set_remote_description(a, Description(type=SdpType.ANSWER, sdp=before))  # as if nothing had happened
+    assert [media.alive for media in plan.media] == [True, False, True]
+    assert plan.stopped_transceivers == (gone.handle,)
+    assert plan.main_transport is not None
+    assert plan.main_transport.mids == ("0", "2")
+    a = add_transceiver(a, "video")
+    a, _ = set_local_description(a, A, DATA)
+    assert a.mids == ("0", "3", "2"), "its place is free"
+    assert check_description(a.local).bundles == (("0", "3", "2"),)
+
+
 def test_an_answer_that_leaves_the_bundle_is_treated_as_a_rejection_that_we_then_tell() -> None:
     a, _ = set_local_description(with_media("A", "audio", "video"), A, DATA)
     b, _ = set_remote_description(start("B"), over_the_wire(a.local))

@@ -14,7 +14,7 @@ from ...sdp import SessionDescription
 from .association import all_rolled_back, track_changes, with_answer, with_local_offer, with_remote_offer
 from .create import create_answer, create_offer
 from .plan import carrier_index, check_remote, exchange_of, ice_restarts, plan_for, role_for, transports_for
-from .remote import check_answer, check_continuity, check_structure, speaker
+from .remote import check_answer, check_continuity, check_structure, dead_stay_dead, speaker
 from .served import carried_sections, check_media_answer, served_sections
 from .values import (
     Applied,
@@ -112,6 +112,7 @@ def set_remote_description(
         offer = base.pending_local
         if offer is None:
             raise InvalidStateError("an answer came, but there is no local offer")
+        description = replace(description, sdp=dead_stay_dead(description.sdp, offer.sdp))
         check_answer(description.sdp, offer.sdp, base.mids)
         after = _with_answer(base, description, local=False)
     check_remote(after, description.sdp, answer=not offered, role=base.dtls_role)

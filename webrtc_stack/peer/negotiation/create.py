@@ -56,7 +56,7 @@ def create_offer(state: NegotiationState, wishes: Wishes, local: LocalTransport)
             writer.rtp(writer.fresh_mid(), None, waiting.pop(0).handle)
         else:
             handle = associated.handle if associated is not None else None
-            writer.add(rejected_section(slot.section, mid=slot.mid), slot.mid, handle, alive=False)
+            writer.add(rejected_section(slot.section, mid=slot.mid, own=own), slot.mid, handle, alive=False)
     for one in waiting:
         writer.rtp(writer.fresh_mid(), None, one.handle)
     if wants_data:
@@ -191,7 +191,7 @@ def create_answer(state: NegotiationState, local: LocalTransport) -> Created:
                     bundle_ids=bundle_ids,
                     max_rids=state.config.max_receive_rids,
                 )
-        media.append(section if section is not None else rejected_section(offered, mid=offered.mid))
+        media.append(section if section is not None else rejected_section(offered, mid=offered.mid, own=own))
     live = {section.mid for section in media if section.port != 0}
     groups = tuple(
         Group(semantics="BUNDLE", mids=kept)

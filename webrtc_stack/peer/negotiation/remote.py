@@ -9,6 +9,7 @@ Spec: RFC 9429 sections 5.8 to 5.11; RFC 9143 sections 7.3, 7.4; RFC 8839 sectio
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...base import Candidate, DtlsParameters, Fingerprint, IceParameters, SetupRole
@@ -62,6 +63,30 @@ def check_continuity(sdp: SessionDescription, previous: SessionDescription | Non
             raise NegotiationError(f"section {index} has the mid {mids[index]!r}, the offer calls it {new.mid[:32]!r}")
 
 
+def dead_stay_dead(sdp: SessionDescription, offer: SessionDescription) -> SessionDescription:
+    """The answer with port 0 for what was offered dead, and that out of its BUNDLE group.
+
+    RFC 3264 section 6 wants it so; aiortc 1.16 and webrtcbin 1.22 answer as if the section lived, and refusing that
+    would leave who stopped a transceiver without any answer. Nothing is carried in the section either way.
+    """
+    revived = {
+        index
+        for index, (answered, offered) in enumerate(zip(sdp.media, offer.media, strict=False))
+        if offered.rejected and answered.port != 0
+    }
+    if not revived:
+        return sdp
+    mids = {sdp.media[index].mid for index in revived}
+    groups = (
+        replace(group, mids=tuple(mid for mid in group.mids if mid not in mids))
+        if group.semantics == "BUNDLE"
+        else group
+        for group in sdp.groups
+    )
+    media = tuple(section.with_port(0) if index in revived else section for index, section in enumerate(sdp.media))
+    return replace(sdp.without("group").adding(*groups), media=media)
+
+
 def check_answer(sdp: SessionDescription, offer: SessionDescription, mids: tuple[str, ...]) -> None:
     """Refuses an answer that does not fit its offer. Errors: `NegotiationError`."""
     if len(sdp.media) != len(offer.media):
@@ -73,8 +98,6 @@ def check_answer(sdp: SessionDescription, offer: SessionDescription, mids: tuple
             raise NegotiationError(
                 f"section {index} was offered with mid {mids[index]!r}, answered with {answered.mid[:32]!r}"
             )
-        if answered.port != 0 and offered.rejected:
-            raise NegotiationError(f"section {index} was offered as dead, the answer takes it")
     for bundle in sdp.bundles:
         if not any(set(bundle) <= set(offered_bundle) for offered_bundle in offer.bundles):
             raise NegotiationError(

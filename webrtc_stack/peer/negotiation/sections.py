@@ -96,17 +96,23 @@ def transport_lines(own: OwnSide) -> list[Line]:
     return lines
 
 
-def rejected_section(section: MediaDescription, *, mid: str | None) -> MediaDescription:
+def rejected_section(section: MediaDescription, *, mid: str | None, own: OwnSide | None) -> MediaDescription:
     """The section that rejects `section`, or keeps its place once it is dead.
 
     It repeats the first format and, for RTP, its rtpmap: some parsers want a payload type they can name even where
-    nothing is sent. Spec: RFC 3264 section 6, RFC 9429 section 5.3.1.
+    nothing is sent. aiortc and webrtcbin refuse a whole description for a section without ICE credentials, fingerprint
+    or `a=rtcp-mux`, so a rejected one has those too, as in Chromium's offers; `own` is None where there are none.
+    Spec: RFC 3264 section 6, RFC 9429 section 5.3.1.
     """
     first = section.formats[:1] or ("0",)
     head = MediaLine(kind=section.kind, port=0, protocol=section.protocol, formats=first)
     lines: list[Line] = [Field("c", NO_ADDRESS)]
     if mid is not None:
         lines.append(Attribute("mid", mid))
+    if own is not None:
+        lines += transport_lines(replace(own, tls_id=None))
+        if section.has("rtcp-mux"):
+            lines.append(Attribute("rtcp-mux"))
     for text in section.texts("rtpmap"):
         try:
             codec = RtpMap.parse(text)
