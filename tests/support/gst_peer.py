@@ -191,7 +191,7 @@ class Peer:
             for mime in CODECS:
                 if mime.lower().endswith(f"/{name.lower()}"):
                     self.offered.setdefault(mime, int(payload_type))
-        _, message = GstSdp.SDPMessage.new_from_text(completed(self.remote))
+        _, message = GstSdp.SDPMessage.new_from_text(self.remote)
         form = getattr(GstWebRTC.WebRTCSDPType, description["type"].upper())
         await self.promise("set-remote-description", GstWebRTC.WebRTCSessionDescription.new(form, message))
 
@@ -205,14 +205,6 @@ class Peer:
         for media in self.media.values():
             media.stop()
         await asyncio.to_thread(self.pipe.set_state, Gst.State.NULL)
-
-
-def completed(sdp: str) -> str:
-    """Gives rejected m-lines, which have none, the credentials and fingerprint of the first: webrtcbin 1.22 insists."""
-    head, *sections = re.split(r"^(?=m=)", sdp, flags=re.MULTILINE)
-    lines = re.findall(r"^a=(?:ice-ufrag|ice-pwd|fingerprint|setup):.*\n", sdp, re.MULTILINE)
-    first = {line.partition(":")[0]: line for line in reversed(lines)}
-    return head + "".join(one if "a=ice-ufrag:" in one else one + "".join(first.values()) for one in sections)
 
 
 def entry(structure: Any) -> dict[str, Any]:
