@@ -25,6 +25,7 @@ from typing import Any, Final, TypeAlias
 from ..base import canonical_ip
 from ..errors import InvalidArgumentError
 from ..trace import NO_TRACE, Trace
+from .interfaces import local_addresses
 
 Lookup: TypeAlias = Callable[[str], Sequence[str]]
 """A blocking lookup: a name to hosts; raises `OSError` or `ValueError` when it fails."""
@@ -275,10 +276,11 @@ class _Multicast:
             self._timer = None
         if self._zeroconf is None:
             try:
-                self._zeroconf = AsyncZeroconf(ip_version=zeroconf.IPVersion.All)
+                self._zeroconf = AsyncZeroconf(ip_version=zeroconf.IPVersion.All, interfaces=multicast_hosts())
             except OSError:
                 # IPv6 multicast may be impossible where IPv4 is fine (containers)
-                self._zeroconf = AsyncZeroconf(ip_version=zeroconf.IPVersion.V4Only)
+                hosts = [host for host in multicast_hosts() if ":" not in host]
+                self._zeroconf = AsyncZeroconf(ip_version=zeroconf.IPVersion.V4Only, interfaces=hosts)
 
     async def ask(self, name: str, timeout: float) -> list[str]:
         import zeroconf
@@ -348,7 +350,7 @@ class _Multicast:
     def rescan(self) -> None:
         # older versions stay on the interfaces that were there when they were opened
         if hasattr(self._zeroconf, "async_update_interfaces"):
-            self._finish(self._zeroconf.async_update_interfaces())
+            self._finish(self._zeroconf.async_update_interfaces(interfaces=multicast_hosts()))
 
     def _finish(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
@@ -366,6 +368,16 @@ class _Multicast:
         self._close()
         if self._closing:
             await asyncio.wait(set(self._closing), timeout=1.0)
+
+
+def multicast_hosts() -> list[str]:
+    """Where multicast DNS speaks: one address of each interface and family. Loopback by IPv4 only: its IPv6 side has
+    no multicast on most systems, and the failure would be logged with each question."""
+    chosen: dict[tuple[str, bool], str] = {}
+    for interface, host, _ in local_addresses():
+        if host != "::1":
+            chosen.setdefault((interface, ":" in host), host)
+    return list(chosen.values())
 
 
 def system_lookup(name: str) -> list[str]:
