@@ -233,7 +233,7 @@ def test_after_a_restart_the_old_path_is_taken_a_while_longer() -> None:
     _up(net, a, b)
     net.run(10)
     old = a.paths.intern(next(iter(a.sockets)), Address("198.51.100.7", 7))  # where b checks from, too
-    a.agent._session._elsewhere.append(old)
+    a.agent._session.answering._elsewhere.append(old)
     a.agent.restart(net.now)
     b.agent.restart(net.now)
     net.signal(a, b)

@@ -2,7 +2,7 @@
 
 from .agent import IceAgent
 from .candidates import HOST_ORIGIN, LocalOrigin, candidate_priority, pair_priority
-from .config import IceConfig, StunServer
+from .config import AddressRewrite, IceConfig, RewriteMode, StunServer
 from .events import (
     AttributesReceived,
     CandidateError,
@@ -21,6 +21,7 @@ from .state import IceCounters
 
 __all__ = [
     "HOST_ORIGIN",
+    "AddressRewrite",
     "AttributesReceived",
     "CandidateError",
     "CandidateGathered",
@@ -37,6 +38,7 @@ __all__ = [
     "PairSelected",
     "PairSnapshot",
     "PairState",
+    "RewriteMode",
     "RoleChanged",
     "StunServer",
     "candidate_priority",

@@ -4,8 +4,9 @@ The agent gathers, demultiplexes STUN, holds the sessions (the present one, and 
 carries data), and turns what they know into events and states. Non-STUN datagrams never come here.
 
 Spec: RFC 8445 (full agent, one component), RFC 8838 and 8840 (trickle), RFC 7675, RFC 8863; the states are W3C's.
-Left out: acting as an ICE-lite agent, ICE-TCP (RFC 6544), relayed candidates (they come with TURN), RFC 5245's
-aggressive nomination of our own.
+RFC 6544 (ICE-TCP). Relays and streams are
+bases like sockets: who carries them is not known here. Left out: RFC 5245's aggressive nomination of our own, and
+simultaneous open over TCP.
 
 Invariants: nothing from the network changes state before integrity and FINGERPRINT were right; every request of ours
 leaves from `poll_transmits`; all deadlines are recomputed from the state after each input.
@@ -15,11 +16,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..base import (
     NEVER,
     Address,
     Candidate,
+    CandidateType,
     Datagram,
     Deadlines,
     Drops,
@@ -29,14 +32,16 @@ from ..base import (
     PathId,
     ResolveName,
     SocketId,
+    TcpType,
     Transmit,
     canonical_ip,
     random_u64,
     random_word,
 )
-from ..errors import InvalidArgumentError, InvalidStateError, ParseError, UsageError
-from ..stun import ErrorCode, Message, MessageClass, Method
-from .candidates import HOST_ORIGIN, Base, LocalOrigin
+from ..errors import InvalidArgumentError, InvalidStateError, UsageError
+from ..stun import MessageClass
+from . import ledger
+from .candidates import HOST_ORIGIN, LocalOrigin
 from .config import IceConfig
 from .events import (
     AttributesReceived,
@@ -48,10 +53,12 @@ from .events import (
     PairSelected,
     RoleChanged,
 )
+from .explaining import ignored_candidates, why_unusable
 from .gathering import Gathering
 from .locals import LocalCandidates
 from .names import Names
 from .pair import CandidatePair, PairSnapshot
+from .reception import Reception
 from .session import Session
 from .state import IceCounters, Role, Timer, TimerKey
 
@@ -77,7 +84,7 @@ class IceAgent(MachineBase[IceEvent]):
         "_names",
         "_previous",
         "_previous_until",
-        "_refusals",
+        "_reception",
         "_remote_complete",
         "_reported_path",
         "_role",
@@ -98,12 +105,12 @@ class IceAgent(MachineBase[IceEvent]):
         self.drops = Drops()
         self._timers: Deadlines[TimerKey] = Deadlines()
         self._role = Role(config.controlling, random_u64(self._entropy))
-        self._locals = LocalCandidates()
+        self._locals = LocalCandidates(config, self._entropy.fork("host names"))
+        self._reception = Reception(config, self._locals, counters=self.counters, drops=self.drops, trace=self._trace)
         self._gathering = Gathering(config, self._locals, entropy=self._entropy, trace=self._trace, emit=self._emit)
         self._held: deque[Candidate] = deque(maxlen=config.max_remote_candidates)
         self._remote_complete = False
         self._names = Names(config.max_names, config.name_timeout)
-        self._refusals: deque[tuple[PathId, Message]] = deque()
         self._reported_path: PathId | None = None
         self._counted_pair: CandidatePair | None = None
         self._state = IceState.NEW
@@ -118,10 +125,15 @@ class IceAgent(MachineBase[IceEvent]):
     def _draw_parameters(self) -> IceParameters:
         """48 bits of ufrag, 144 of pwd: above the least that RFC 8839 section 5.4 asks for."""
         return IceParameters(
-            ufrag=random_word(self._entropy, 8), pwd=random_word(self._entropy, 24), options=("trickle", "ice2")
+            ufrag=random_word(self._entropy, 8),
+            pwd=random_word(self._entropy, 24),
+            lite=self._config.lite,
+            options=("trickle", "ice2"),
         )
 
     def _new_session(self, number: int, local: IceParameters) -> Session:
+        if local.lite is not self._config.lite:
+            local = replace(local, lite=self._config.lite)
         self._locals.begin(local.ufrag)
         return Session(
             self._config,
@@ -158,17 +170,22 @@ class IceAgent(MachineBase[IceEvent]):
     @property
     def remote_candidates(self) -> tuple[Candidate, ...]:
         """Those of the peer in this generation, peer-reflexive ones included."""
-        return tuple(remote.candidate for remote in self._session.remotes.by_address.values())
+        return tuple(remote.candidate for remote in self._session.remotes.all)
+
+    @property
+    def ignored_candidates(self) -> tuple[tuple[Candidate, str], ...]:
+        """Candidates that the peer signalled in this generation and that are in no pair, each with the reason."""
+        return tuple(ignored_candidates(self._session, self._locals))
+
+    @property
+    def failure_reason(self) -> str | None:
+        """Why the state is `failed`, in words; None unless it is."""
+        return self._session.failure_reason
 
     @property
     def pairs(self) -> tuple[PairSnapshot, ...]:
         """Snapshots for statistics, the best pair first."""
-        selected = self._selected
-        pairs = [(self._session.number, pair) for pair in self._session.checklist.pairs.values()]
-        if self._previous is not None:
-            pairs += [(self._previous.number, pair) for pair in self._previous.checklist.pairs.values()]
-        pairs.sort(key=lambda one: (-one[1].priority, one[1].number))
-        return tuple(pair.snapshot(pair is selected, generation) for generation, pair in pairs)
+        return ledger.snapshots(self._session, self._previous, self._selected)
 
     @property
     def generation(self) -> int:
@@ -177,8 +194,14 @@ class IceAgent(MachineBase[IceEvent]):
 
     @property
     def remote_addresses(self) -> dict[Address, Candidate]:
-        """The peer's candidates of this generation by the address they mean: names resolved."""
-        return {address: remote.candidate for address, remote in self._session.remotes.by_address.items()}
+        """The peer's candidates of this generation by the address they mean: names resolved.
+
+        Where one of UDP and one of TCP share an address, the one that was known first.
+        """
+        known: dict[Address, Candidate] = {}
+        for remote in self._session.remotes.all:
+            known.setdefault(remote.address, remote.candidate)
+        return known
 
     def server_url(self, candidate: Candidate) -> str | None:
         """The URL of the server that a local candidate of this generation came from; None for others."""
@@ -214,37 +237,11 @@ class IceAgent(MachineBase[IceEvent]):
 
     def data_sent(self, path: PathId, packets: int, size: int, now: Instant) -> None:
         """Takes note of a burst of data on a path, for statistics. Cost: one call a burst."""
-        counters = self.counters
-        counters.data_packets_sent += packets
-        counters.data_bytes_sent += size
-        pair = self._pair_on(path)
-        if pair is not None:
-            pair.packets_sent += packets
-            pair.bytes_sent += size
-            pair.last_sent_at = now
+        ledger.data_sent(ledger.pair_on(path, self._session, self._previous), self.counters, packets, size, now)
 
     def data_received(self, path: PathId, packets: int, size: int, now: Instant) -> None:
         """Takes note of a burst of data that came on a path, for statistics. Cost: one call a burst."""
-        counters = self.counters
-        counters.data_packets_received += packets
-        counters.data_bytes_received += size
-        pair = self._pair_on(path)
-        if pair is not None:
-            pair.packets_received += packets
-            pair.bytes_received += size
-            pair.last_received_at = now
-
-    def _pair_on(self, path: PathId) -> CandidatePair | None:
-        """The pair that data on this path belongs to: the new session's once it carries any, before that the old's."""
-        previous = self._previous
-        if previous is not None and self._session.selected is None:
-            pair = previous.checklist.pairs.get(path)
-            if pair is not None:
-                return pair
-        pair = self._session.checklist.pairs.get(path)
-        if pair is None and previous is not None:
-            return previous.checklist.pairs.get(path)
-        return pair
+        ledger.data_received(ledger.pair_on(path, self._session, self._previous), self.counters, packets, size, now)
 
     def accepts(self, path: PathId) -> bool:
         """Whether data from this path comes from a peer that passed a check.
@@ -279,6 +276,8 @@ class IceAgent(MachineBase[IceEvent]):
         if not 0 < address.port < 65536:
             raise InvalidArgumentError(f"a bound socket has a port from 1 to 65535, got {address.port}")
         origin.check()
+        if self._config.lite and (origin.type is not CandidateType.HOST or origin.tcp_type is TcpType.ACTIVE):
+            raise InvalidArgumentError("an ICE-lite agent has sockets that peers can reach by themselves alone")
         if socket_id in self._locals.bases:
             raise InvalidArgumentError(f"socket {socket_id} was added before; use remove_local first")
         if len(self._locals.bases) >= self._config.max_locals:
@@ -295,7 +294,7 @@ class IceAgent(MachineBase[IceEvent]):
         base = self._locals.remove(socket_id)
         if base is None or self._closed:
             return
-        self._gathering.remove_base(socket_id)
+        self._gathering.remove_base(base)
         self._session.remove_base(socket_id, now)
         if self._previous is not None:
             self._previous.remove_base(socket_id, now)
@@ -311,9 +310,8 @@ class IceAgent(MachineBase[IceEvent]):
         now = self._advance(now)
         if self._closed:
             return
-        for session in (self._session, self._previous):
-            if session is not None:
-                session.fail_path(path, reason, now)
+        for session in self._sessions:
+            session.fail_path(path, reason, now)
         self._settle(now)
 
     def locals_complete(self, now: Instant) -> None:
@@ -352,8 +350,8 @@ class IceAgent(MachineBase[IceEvent]):
             return
         if self._trace:
             self._trace.event(now, "remote_parameters_set", ufrag=parameters.ufrag, lite=parameters.lite)
-        if parameters.lite:
-            self._session.switch_role(True, now)  # RFC 8445 section 6.1.1: the full agent controls
+        if parameters.lite is not self._config.lite:
+            self._session.switch_role(parameters.lite, now)  # RFC 8445 section 6.1.1: the full agent controls
         held, self._held = list(self._held), deque(maxlen=self._config.max_remote_candidates)
         self._session.start(parameters, now)
         for candidate in held:
@@ -363,7 +361,7 @@ class IceAgent(MachineBase[IceEvent]):
     def add_remote_candidate(self, candidate: Candidate | None, now: Instant) -> None:
         """Takes a candidate of the peer; None is end-of-candidates. May come before the parameters.
 
-        What this agent cannot use (TCP, other components, another generation) is ignored and counted.
+        What this agent cannot use is ignored and counted; `ignored_candidates` says why.
         """
         now = self._advance(now)
         self._refuse_if_closed("add_remote_candidate")
@@ -371,7 +369,7 @@ class IceAgent(MachineBase[IceEvent]):
             self._remote_complete = True
         elif self._session.remote is None:
             if len(self._held) == self._held.maxlen:
-                self._drop(now, "too many remote candidates")
+                self._session.ignore(candidate, "there are too many", "too many remote candidates", now)
             else:
                 self._held.append(candidate)
         else:
@@ -381,12 +379,9 @@ class IceAgent(MachineBase[IceEvent]):
     def _take_candidate(self, candidate: Candidate, now: Instant) -> None:
         remote = self._session.remote
         assert remote is not None
-        if candidate.transport != "udp":
-            self._drop(now, "remote candidate transport")
-        elif candidate.component != 1:
-            self._drop(now, "remote candidate component")  # Firefox offers one for RTCP in spite of rtcp-mux
-        elif candidate.ufrag is not None and candidate.ufrag != remote.ufrag:
-            self._drop(now, "remote candidate of another generation")
+        unusable = why_unusable(candidate, remote.ufrag)
+        if unusable is not None:
+            self._session.ignore(candidate, *unusable, now)
         else:
             try:
                 host = canonical_ip(candidate.host)
@@ -450,9 +445,18 @@ class IceAgent(MachineBase[IceEvent]):
     def _ask_name(self, name: str, candidate: Candidate | None, server: int, now: Instant) -> None:
         number = self._names.ask(candidate, server, now)
         if number is None:
+            if candidate is not None:
+                self._session.remotes.ignore(candidate, "too many names are being resolved")
             self._drop(now, "too many names")
         else:
             self._emit(ResolveName(number, name))
+
+    def _name_failed(self, candidate: Candidate, now: Instant) -> None:
+        kind = "multicast DNS name" if candidate.is_mdns else "name"
+        reason = f"the {kind} {candidate.host} was not resolved"
+        if candidate.is_mdns:
+            reason += ": the peer is on another network, or multicast is blocked"
+        self._session.ignore(candidate, reason, "remote name not resolved", now)
 
     def name_resolved(self, name_id: int, hosts: Sequence[str], now: Instant) -> None:
         """Answers a `ResolveName`; an empty list says that it failed. Late and unknown answers are ignored."""
@@ -473,6 +477,8 @@ class IceAgent(MachineBase[IceEvent]):
         if pending.candidate is not None:
             for host in addresses[:_MAX_ADDRESSES_PER_NAME]:
                 self._session.add_remote(pending.candidate, Address(host, pending.candidate.port), now)
+            if not addresses:
+                self._name_failed(pending.candidate, now)
         elif addresses:
             for family in (False, True):
                 literal = next((one for one in addresses if (":" in one) is family), "")
@@ -498,55 +504,27 @@ class IceAgent(MachineBase[IceEvent]):
         self._settle(now)
 
     def _receive(self, datagram: Datagram, now: Instant) -> None:
-        self.counters.datagrams_received += 1
-        path = self._config.paths.lookup(datagram.path)
-        base = None if path is None else self._locals.bases.get(path.socket)
-        if path is None or base is None:
-            self._drop(now, "unknown path")
+        received = self._reception.read(datagram, now)
+        if received is None:
             return
-        try:
-            message = Message.parse(datagram.data)
-        except ParseError as error:
-            self._drop(now, "malformed", detail=str(error))
-            return
-        if message.method != Method.BINDING:
-            self._drop(now, "method")
-        elif message.message_class is MessageClass.REQUEST:
-            self._receive_request(message, datagram.path, base, path.remote, now)
+        message, path, base, source = received
+        if message.message_class is MessageClass.REQUEST:
+            session = self._reception.session_of(message, path, self._sessions, now)
+            if session is not None:
+                peer_ufrag = (message.username or "").partition(":")[2]
+                session.receive_request(message, path, base, source, peer_ufrag, now)
         elif message.message_class is MessageClass.INDICATION:
             pass  # a keepalive; nothing to do (RFC 8445 section 11)
         elif not (
-            self._session.receive_response(message, datagram.path, now)
-            or (self._previous is not None and self._previous.receive_response(message, datagram.path, now))
-            or self._gathering.sources.receive(message, datagram.path, now)
+            any(session.receive_response(message, path, now) for session in self._sessions)
+            or self._gathering.sources.receive(message, path, now)
         ):
             self._drop(now, "unknown transaction")
 
-    def _receive_request(self, request: Message, path: PathId, base: Base, source: Address, now: Instant) -> None:
-        """Believes a request only with FINGERPRINT, our ufrag in USERNAME, and integrity by our pwd."""
-        if not request.has_fingerprint:
-            self._drop(now, "request without FINGERPRINT")
-            return
-        username = request.username
-        if username is None or not request.has_integrity:
-            self._refuse(request, path, ErrorCode.BAD_REQUEST, now)
-            return
-        ufrag, _, peer_ufrag = username.partition(":")
-        session = self._session
-        if self._previous is not None and ufrag == self._previous.local.ufrag:
-            session = self._previous
-        if ufrag != session.local.ufrag or not request.verify(session.local.pwd.encode()):
-            self._refuse(request, path, ErrorCode.UNAUTHENTICATED, now)
-            return
-        session.receive_request(request, path, base, source, peer_ufrag, now)
-
-    def _refuse(self, request: Message, path: PathId, code: ErrorCode, now: Instant) -> None:
-        """Answers somebody who did not prove anything: never with more bytes than came, and only so many."""
-        self._drop(now, f"request refused with {code.value}")
-        if len(self._refusals) < self._config.max_responses // 4:
-            answer = request.failure(code)
-            if len(answer.serialize()) <= len(request.raw):
-                self._refusals.append((path, answer))
+    @property
+    def _sessions(self) -> tuple[Session, ...]:
+        """The present one, and the one of before a restart while it lives."""
+        return (self._session,) if self._previous is None else (self._previous, self._session)
 
     def handle_timeout(self, now: Instant) -> None:
         """Time has reached `now`."""
@@ -554,13 +532,14 @@ class IceAgent(MachineBase[IceEvent]):
         if self._closed or self._timers.next() > now:
             return
         self._timers.pop_due(now)  # counted there; `_settle` arms anew what is still to come
-        for session in (self._previous, self._session):
-            if session is not None:
-                session.expire(now)
+        for session in self._sessions:
+            session.expire(now)
         self._gathering.sources.expire(now)
         for pending in self._names.take_expired(now):
             if pending.candidate is None:
                 self._gathering.server_failed(pending.server)
+            else:
+                self._name_failed(pending.candidate, now)
         self._settle(now)
 
     def poll_transmits(self, now: Instant, limit: int = 64) -> list[Transmit]:
@@ -569,11 +548,9 @@ class IceAgent(MachineBase[IceEvent]):
         out: list[Transmit] = []
         if self._closed or self.next_timeout() > now:
             return out
-        while self._refusals and len(out) < limit:
-            path, answer = self._refusals.popleft()
-            out.append(Transmit(path, answer.serialize()))
-        for session in (self._previous, self._session):
-            if session is not None and len(out) < limit:
+        self._reception.transmit(limit, out)
+        for session in self._sessions:
+            if len(out) < limit:
                 out += session.transmit(now, limit - len(out))
         self._gathering.sources.transmit(now, limit, out)
         self._rearm(now)
@@ -583,7 +560,12 @@ class IceAgent(MachineBase[IceEvent]):
         """When to come back; not after the last `now` while something waits to be polled."""
         if self._closed:
             return NEVER
-        if self._refusals or self._session.pending or (self._previous is not None and self._previous.pending):
+        previous = self._previous
+        if (
+            self._reception.refusals
+            or self._session.answering.responses
+            or (previous is not None and previous.answering.responses)
+        ):
             return self._now
         return self._timers.next()
 
@@ -597,9 +579,9 @@ class IceAgent(MachineBase[IceEvent]):
         if self._previous is not None:
             self._previous.end()
             self._previous = None
-        self._gathering.sources.close()
+        self._gathering.close()
         self._names.clear()
-        self._refusals.clear()
+        self._reception.close()
         self._accepted.clear()
         self._held.clear()
         self._timers.clear_all()
@@ -614,6 +596,7 @@ class IceAgent(MachineBase[IceEvent]):
         session = self._session
         # Names still being resolved may bring candidates yet.
         session.remote_complete = self._remote_complete and not self._names.candidates_pending
+        session.local_complete = self._gathering.state is GatheringState.COMPLETE
         previous = self._previous
         if previous is not None:
             if session.selected is None:
@@ -637,7 +620,7 @@ class IceAgent(MachineBase[IceEvent]):
         self._accepted = set(session.accepted_paths())
         if self._previous is not None:
             self._accepted.update(self._previous.accepted_paths())
-        unknown = session.unknown_attributes
+        unknown = session.answering.unknown_attributes
         while unknown:
             unknown_path, attributes = unknown.popleft()
             if self._trace:
@@ -680,9 +663,8 @@ class IceAgent(MachineBase[IceEvent]):
             self._emit(IceStateChanged(state))
 
     def _rearm(self, now: Instant) -> None:
-        self._session.rearm(now)
-        if self._previous is not None:
-            self._previous.rearm(now)
+        for session in self._sessions:
+            session.rearm(now)
         for key, instant in (
             ((Timer.GATHER, 0), self._gathering.sources.next_deadline(now)),
             ((Timer.NAMES, 0), self._names.next_deadline()),

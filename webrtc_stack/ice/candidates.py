@@ -87,8 +87,8 @@ class LocalOrigin(NamedTuple):
             raise InvalidArgumentError(f"ICE runs over udp and tcp, not over {self.transport!r}")
         if (self.tcp_type in (TcpType.ACTIVE, TcpType.PASSIVE)) is not (self.transport == "tcp"):
             raise InvalidArgumentError("tcp_type is ACTIVE or PASSIVE over tcp, and None over udp")
-        if not 0 <= self.preference < 0x4000:
-            raise InvalidArgumentError(f"preference is from 0 to 16383, got {self.preference}")
+        if not 0 <= self.preference < 0x10000:
+            raise InvalidArgumentError(f"preference is from 0 to 65535, got {self.preference}")
 
 
 HOST_ORIGIN: Final = LocalOrigin()

@@ -3,11 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
 
-from ..base import SYSTEM_ENTROPY, Entropy, IceParameters, PathTable
+from ..base import SYSTEM_ENTROPY, Entropy, IceParameters, PathTable, canonical_ip
 from ..errors import InvalidArgumentError
 from ..trace import NO_TRACE, Trace
+from .candidates import is_link_local, is_loopback
+
+
+class RewriteMode(StrEnum):
+    REPLACE = "replace"
+    """The host candidate names the public address, and the private one stays unsaid."""
+    ADD = "add"
+    """The host candidate stays; a server-reflexive one beside it names the public address."""
+
+
+class AddressRewrite(NamedTuple):
+    """A NAT that maps a local address to `public`, port by port. `local` None: every address of the family, but for
+    loopback and link-local ones."""
+
+    public: str
+    local: str | None = None
+    mode: RewriteMode = RewriteMode.REPLACE
+
+    def applies_to(self, host: str) -> bool:
+        if self.local is not None:
+            return canonical_ip(self.local) == host
+        return (":" in self.public) == (":" in host) and not (is_loopback(host) or is_link_local(host))
+
+    def check(self) -> None:
+        """Errors: `InvalidArgumentError` for what are no addresses of one family."""
+        public = canonical_ip(self.public)
+        if self.local is not None and (":" in canonical_ip(self.local)) != (":" in public):
+            raise InvalidArgumentError(f"{self.local} and {self.public} are of different families")
 
 
 class StunServer(NamedTuple):
@@ -53,8 +82,16 @@ class IceConfig:
     be left alone for 8 s."""
     check_rc: int = 11
     """Sendings of one check: at 0, 0.25, 0.75, 1.75 s and every 2 s from there; it fails 19.75 s after the first."""
+    tcp_check_timeout: float = 20.0
+    """A check over a stream is sent once, and fails after so long, the time to connect included."""
     nomination_patience: float = 0.1
     """How long after the first valid pair a better one may still appear before we nominate. Data flows meanwhile."""
+    detour_patience: float = 0.5
+    """The same when the valid pair is relayed or runs over TCP and a direct one may still work: as long as two
+    repetitions of its checks take. A direct pair that comes later still is nominated then, in place of the other."""
+    retry_interval: float = 15.0
+    """While a relayed or TCP pair is selected, a better one that failed is checked again so often, one at a time; each
+    round doubles it, up to eight times as long."""
     check_deadline: float = 30.0
     """Without any valid pair so long after the last new pair the session fails: as long as consent lasts."""
     failure_patience: float = 15.0
@@ -76,11 +113,32 @@ class IceConfig:
     nomination_follow: float = 3.5
     """As controlled: a nomination fresher by this much than that of the selected pair moves the selection even to a
     pair of lower priority. Longer than the gap between checks of a peer that nominates in every check."""
+    doubt_retry: float = 0.2
+    """When a check comes from a new address, the selected pair is asked in haste, so often (at least two round trips),
+    whether the peer has left it: three of them unanswered, and the new path takes over."""
+    return_rest: float = 10.0
+    """A pair that was selected and fell silent is not returned to for so long, while another works; twice as long each
+    further time, up to 320 s, so that a path that comes and goes does not take the data along."""
     restart_grace: float = 5.0
     """How long the paths of before a restart are kept once the new session has one. Browsers go on sending on the old
     path, and checking it, until they have moved on their own."""
 
+    # --- acting as ICE-lite (RFC 8445 section 2.5) ---
+    lite: bool = False
+    """For hosts that everybody reaches: host candidates alone, no checks of our own; the peer controls, and asks."""
+    lite_disconnected_timeout: float = 15.0
+    """As lite, silence of the peer's checks after which the path counts as disconnected. It may ask as seldom as every
+    6 s (RFC 7675), and one question may be lost."""
+
     # --- gathering ---
+    rewrite: tuple[AddressRewrite, ...] = ()
+    """For machines behind a NAT that maps addresses one to one: what host candidates are announced as. The first rule
+    that names the address counts, then the first for its family."""
+    hide_hosts: bool = False
+    """Announces host candidates by multicast DNS names in place of addresses, as browsers do."""
+    continual: bool = True
+    """Announces also what is found after gathering was complete: an address that came up, a relay that answered late.
+    Peers take such late candidates; without this the address is still used, and the peer learns of it by checks."""
     stun_rto: float = 0.5
     stun_rc: int = 4
     stun_timeout: float = 5.0
@@ -114,6 +172,10 @@ class IceConfig:
                 raise InvalidArgumentError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not self.disconnected_timeout < self.consent_timeout <= 30.0:
             raise InvalidArgumentError("disconnected_timeout < consent_timeout <= 30 (RFC 7675 section 5.1)")
+        for rule in self.rewrite:
+            rule.check()
+        if self.lite and self.stun_servers:
+            raise InvalidArgumentError("an ICE-lite agent has host candidates alone: leave stun_servers empty")
         parameters = self.local_parameters
         if parameters is not None and (len(parameters.ufrag) < 4 or len(parameters.pwd) < 22):
             raise InvalidArgumentError("a ufrag has at least 4, a pwd at least 22 characters (RFC 8839 section 5.4)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
-from ..base import Candidate, GatherAddresses, PathId, ResolveName
+from ..base import Candidate, GatherAddresses, PathId, PublishName, ResolveName, WithdrawName
 from ..stun import Attribute
 
 
@@ -60,11 +60,14 @@ class RoleChanged(NamedTuple):
 
 
 class CandidateError(NamedTuple):
-    """A STUN server gave nothing. `code` is its error code, or 701 when it was not reached (W3C)."""
+    """A STUN server gave nothing. `code` is its error code, or 701 when it was not reached; `address` and `port` are
+    the local ones it was asked from, None when hidden or when it was not asked (W3C)."""
 
     url: str
     code: int
     reason: str
+    address: str | None = None
+    port: int | None = None
 
 
 class AttributesReceived(NamedTuple):
@@ -89,6 +92,8 @@ IceEvent: TypeAlias = (
     | GatheringStateChanged
     | IceStateChanged
     | PairSelected
+    | PublishName
     | ResolveName
     | RoleChanged
+    | WithdrawName
 )

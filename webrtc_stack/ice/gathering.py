@@ -1,5 +1,8 @@
 """Gathering: what the agent announces of itself, and when there is no more to come.
 
+The state goes from `gathering` to `complete` once a generation, as W3C wants it. What is found after that is announced
+all the same (`IceConfig.continual`), though the peer was told that nothing more comes: browsers take it.
+
 Spec: RFC 8445 section 5.1, RFC 8838 section 5 (candidates as soon as they are known); the states are W3C's.
 """
 
@@ -7,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..base import Address, Entropy, GatherAddresses, Instant, SocketId, canonical_ip
+from ..base import Address, Entropy, GatherAddresses, Instant, PublishName, WithdrawName, canonical_ip
 from ..errors import InvalidArgumentError
 from ..trace import Trace
 from .candidates import Base
@@ -108,17 +111,27 @@ class Gathering:
 
     def server_failed(self, index: int) -> None:
         """Its name was not resolved."""
-        url = self._config.stun_servers[index].url
-        self._emit(CandidateError(url, 701, "the name of the STUN server was not resolved"))
+        server = self._config.stun_servers[index]
+        self._emit(CandidateError(server.url, 701, f"the name {server.host} was not resolved"))
 
     def add_base(self, base: Base, now: Instant) -> None:
-        if self.active:
+        if self.active and (self._config.continual or self.state is not GatheringState.COMPLETE):
             self._announce_base(base, now)
             if base.asks_stun:
                 self.sources.add_base(base, now)
 
-    def remove_base(self, socket: SocketId) -> None:
-        self.sources.remove_base(socket)
+    def remove_base(self, base: Base) -> None:
+        self.sources.remove_base(base.socket)
+        host = base.address.host
+        if host not in self._locals.own_hosts:
+            name = self._locals.names.withdraw(host)
+            if name is not None:
+                self._emit(WithdrawName(name))
+
+    def close(self) -> None:
+        self.sources.close()
+        for name in self._locals.names.withdraw_all():
+            self._emit(WithdrawName(name))
 
     def locals_complete(self) -> None:
         self._locals_complete = True
@@ -130,15 +143,21 @@ class Gathering:
             if candidate is not None:
                 self._locals.urls[candidate] = self._config.stun_servers[found.order].url
                 self._announce(Announced(candidate, found.base, found.address), now)
-        for failure in self.sources.take_failures():
+        failures = self.sources.take_failures()
+        if self._locals_complete and any(base.asks_stun for base in self._locals.bases.values()):
+            failures += self.sources.unreachable()
+        for failure in failures:
             self._emit(CandidateError(*failure))
-        if self.active:
+        if self.active and self.state is not GatheringState.COMPLETE:
             complete = self._locals_complete and self.sources.settled and not names_pending
-            self._set_state(GatheringState.COMPLETE if complete else GatheringState.GATHERING, now)
+            if complete:
+                self._set_state(GatheringState.COMPLETE, now)
 
     def _announce_base(self, base: Base, now: Instant) -> None:
-        if base.origin.announce:
-            self._announce(Announced(base.candidate, base, base.address), now)
+        for announced in self._locals.announcements(base):
+            if announced.candidate.is_mdns and self._locals.names.publish(base.address.host):
+                self._emit(PublishName(announced.candidate.host, base.address.host))
+            self._announce(announced, now)
 
     def _announce(self, announced: Announced, now: Instant) -> None:
         self._locals.announced.append(announced)

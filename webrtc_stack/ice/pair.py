@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 from ..base import Address, Candidate, Instant, PathId
@@ -17,6 +17,14 @@ class PairState(StrEnum):
     IN_PROGRESS = "in-progress"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+
+
+class Tier(IntEnum):
+    """Kinds of paths, the best last: a relay costs a detour, TCP waits for what was lost."""
+
+    RELAYED = 0
+    TCP = 1
+    DIRECT = 2
 
 
 class PairSnapshot(NamedTuple):
@@ -55,6 +63,8 @@ class PairSnapshot(NamedTuple):
     """Those of `requests_sent` that repeated an earlier one."""
     failure: str | None = None
     """Why it failed, in words; None unless it did."""
+    local_address: Address | None = None
+    """Where its base is bound; the candidate may name a hidden host or a rewritten address."""
 
 
 class CandidatePair:
@@ -66,7 +76,9 @@ class CandidatePair:
         "bytes_received",
         "bytes_sent",
         "consent_requests_sent",
+        "doubted",
         "failure",
+        "falls",
         "foundation",
         "last_received_at",
         "last_sent_at",
@@ -85,12 +97,15 @@ class CandidatePair:
         "requests_sent",
         "responses_received",
         "responses_sent",
+        "rests_until",
         "retransmissions",
         "rtt",
+        "selected_at",
         "silent_since",
         "state",
         "total_rtt",
         "transaction_id",
+        "tried_at",
         "unanswered",
         "use_candidate_at",
         "vouched",
@@ -138,6 +153,16 @@ class CandidatePair:
         self.unanswered = 0
         self.silent_since: Instant = 0.0
         """When the first of the unanswered consent checks was sent."""
+        self.doubted = False
+        """There is evidence that the peer has moved: it is asked in haste until it answers."""
+        # --- selection ---
+        self.selected_at: Instant = 0.0
+        self.falls = 0
+        """How often in a row it was selected and fell silent soon."""
+        self.rests_until: Instant = 0.0
+        """Until then it is not moved to while another pair works."""
+        self.tried_at: Instant = 0.0
+        """When, being failed, it was last put up for another check."""
 
     @property
     def valid(self) -> bool:
@@ -149,8 +174,11 @@ class CandidatePair:
         return self.unanswered > 3
 
     @property
-    def relayed(self) -> bool:
-        return self.base.candidate.type == "relay" or self.remote.candidate.type == "relay"
+    def tier(self) -> Tier:
+        """What kind of path it is. Only a higher tier is worth leaving a nominated pair that works."""
+        if self.base.candidate.type == "relay" or self.remote.candidate.type == "relay":
+            return Tier.RELAYED
+        return Tier.TCP if self.base.origin.transport == "tcp" else Tier.DIRECT
 
     def prioritize(self, controlling: bool) -> None:
         """Computes the priority anew, after a change of role or of the remote candidate."""
@@ -191,4 +219,5 @@ class CandidatePair:
             last_received_at=self.last_received_at,
             retransmissions=self.retransmissions,
             failure=self.failure,
+            local_address=self.base.address,
         )

@@ -3,6 +3,9 @@
 Data flows on the best valid pair from the first one on; nomination only makes the choice lasting, so it never delays
 a connection. As controlling we nominate once nothing better can plausibly come; as controlled we follow the peer.
 
+A nominated pair that works is left for one reason only: it is relayed, or runs over TCP, and a direct one works. That
+can happen twice at most, for each move goes up a tier; a pair that then falls silent rests before it is tried again.
+
 Spec: RFC 8445 sections 8.1.1 (nomination), 8.1.2 (concluding), 12.1 (sending before it is concluded). Peers that
 nominate in every check (Chromium, RFC 5245's aggressive nomination) are served by the same rules.
 """
@@ -10,6 +13,7 @@ nominate in every check (Chromium, RFC 5245's aggressive nomination) are served 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from ..base import Instant
 from ..trace import Trace
@@ -17,8 +21,11 @@ from .checklist import Checklist
 from .checks import CheckBook, Purpose
 from .config import IceConfig
 from .consent import Consent
-from .pair import CandidatePair, PairState
+from .pair import CandidatePair, PairState, Tier
 from .state import IceCounters, Role
+
+_LONG_LIFE: Final = 600.0
+"""Seconds; a pair selected for longer has made good for having fallen silent before."""
 
 
 class Selector:
@@ -77,7 +84,8 @@ class Selector:
         if valid and self._first_valid_at is None:
             self._first_valid_at = now
         chosen: CandidatePair | None
-        if current is not None and current.valid and current.suspect:
+        suspect = current is not None and current.valid and current.suspect
+        if current is not None and suspect:
             # Only a pair that was alive after this one fell silent is known to be better.
             silent = current.silent_since
             later = [
@@ -87,20 +95,36 @@ class Selector:
             ]
             chosen = self._best(later) or current
         else:
-            chosen = self._best([pair for pair in valid if not pair.suspect] or valid)
+            chosen = self._best(self._rested([pair for pair in valid if not pair.suspect] or valid, now))
             settled = chosen is not None and current is not None and current.valid and current.nominated
             # What was nominated stays, unless a controlling peer moved on.
             if settled and (self._role.controlling or not self._moved(chosen, current)):
                 chosen = current
         if chosen is not current:
+            if current is not None and suspect:
+                self._send_to_rest(current, now)
             self.selected = chosen
             if chosen is not None:
+                chosen.selected_at = now
                 self.ever_selected = True
                 self._counters.selections += 1
                 self._consent.promoted(chosen, now)
                 if self._trace:
                     self._trace.event(now, "pair_selected", pair=str(chosen), nominated=chosen.nominated)
         self.consider_nomination(now)
+
+    def _rested(self, pairs: list[CandidatePair], now: Instant) -> list[CandidatePair]:
+        """As controlling: without those that came and went, if others are left. Controlled, the peer decides."""
+        if not self._role.controlling:
+            return pairs
+        return [pair for pair in pairs if pair.rests_until <= now or pair is self.selected] or pairs
+
+    def _send_to_rest(self, pair: CandidatePair, now: Instant) -> None:
+        """A pair that was selected fell silent: the sooner and the more often, the longer it is left alone."""
+        if now > pair.selected_at + _LONG_LIFE:
+            pair.falls = 0
+        pair.rests_until = now + self._config.return_rest * 2**pair.falls
+        pair.falls = min(pair.falls + 1, 5)
 
     def _best(self, pairs: Iterable[CandidatePair]) -> CandidatePair | None:
         fresh = 0.0
@@ -144,11 +168,14 @@ class Selector:
         )
 
     def consider_nomination(self, now: Instant) -> None:
-        """As controlling: nominates the selected pair once nothing better can plausibly come."""
+        """As controlling: nominates the selected pair once nothing better can plausibly come; later on a better one."""
         pair = self.selected
+        if pair is not None and pair.nominated and self.nominating is None:
+            self._consider_improvement(pair, now)
+            return
         if pair is None or not self.awaits_nomination:
             return
-        patient = self._first_valid_at is not None and now < self._first_valid_at + self._config.nomination_patience
+        patient = self._first_valid_at is not None and now < self._first_valid_at + self._patience(pair)
         if patient and self._better_may_come(pair, now):
             return
         if self.nominating is not None:
@@ -156,10 +183,37 @@ class Selector:
         self.nominating = pair
         self.pending = True
 
+    def _consider_improvement(self, current: CandidatePair, now: Instant) -> None:
+        """A direct pair that works is nominated in place of a relayed or TCP one; data moves once the peer agreed.
+
+        Browsers follow as controlled: Chromium the latest nomination, Firefox one of higher priority, which a direct
+        pair has. RFC 8445 section 8.1.1 leaves no way but a restart, which would cost them more.
+        """
+        if not self._role.controlling or self.retired or current.tier is Tier.DIRECT:
+            return
+        better = [
+            pair
+            for pair in self._checklist.pairs.values()
+            if pair.valid and pair.tier > current.tier and not pair.suspect and pair.rests_until <= now
+        ]
+        if better:
+            self.nominating = max(better, key=lambda pair: (pair.priority, -pair.number))
+            self.pending = True
+
+    def _patience(self, pair: CandidatePair) -> float:
+        return self._config.nomination_patience if pair.tier is Tier.DIRECT else self._config.detour_patience
+
     def _better_may_come(self, pair: CandidatePair, now: Instant) -> bool:
         """Whether a pair of higher priority is untried, or was tried so recently that its answer is not overdue."""
-        if pair.relayed:
-            return True  # a direct path is worth the patience
+        tier = pair.tier
+        if tier is not Tier.DIRECT:
+            if now < (self._first_valid_at or 0.0) + self._config.nomination_patience:
+                return True  # nothing was tried long enough; candidates of the peer may be on their way
+            # A direct path is worth more patience, as long as one may still work: it may need its check repeated.
+            return any(
+                other.tier > tier and not other.valid and other.state is not PairState.FAILED
+                for other in self._checklist.pairs.values()
+            )
         fair_time = 2 * (pair.rtt or 0.0) + self._config.pacing_interval
         for other in self._checklist.pairs.values():
             if other.priority <= pair.priority or other.valid or other.state is PairState.FAILED:
@@ -173,12 +227,15 @@ class Selector:
 
     def next_thought(self, now: Instant) -> Instant:
         """When nomination is to be thought over again: an eighth of the patience at a time."""
-        patience = self._config.nomination_patience
+        patience = self._config.nomination_patience if self.selected is None else self._patience(self.selected)
         end = now if self._first_valid_at is None else self._first_valid_at + patience
         return min(end, now + max(patience / 8, 0.001))
 
     def nomination_answered(self, pair: CandidatePair) -> None:
-        pair.nominated = True
+        if pair is not self.nominating and pair is not self.selected:
+            return  # an answer of before we moved on
+        for other in self._checklist.pairs.values():
+            other.nominated = other is pair
         if self.nominating is pair:
             self.drop_nomination()
 

@@ -22,7 +22,17 @@ _CONSENT_SCHEDULE: Final = RetransmissionConfig(rto=5.0, rc=1, rm=1)
 class CheckSender:
     """Builds and books requests of one session."""
 
-    __slots__ = ("_book", "_counters", "_entropy", "_local", "_role", "_schedule", "_trace", "remote")
+    __slots__ = (
+        "_book",
+        "_counters",
+        "_entropy",
+        "_local",
+        "_role",
+        "_schedule",
+        "_stream_schedule",
+        "_trace",
+        "remote",
+    )
 
     def __init__(
         self,
@@ -36,6 +46,7 @@ class CheckSender:
         trace: Trace,
     ) -> None:
         self._schedule = RetransmissionConfig(rto=config.check_rto, rc=config.check_rc, max_rto=config.check_max_rto)
+        self._stream_schedule = RetransmissionConfig.reliable(config.tcp_check_timeout)
         self._role = role
         self._local = local
         self._book = book
@@ -58,7 +69,10 @@ class CheckSender:
             tie_breaker=self._role.tie_breaker,
             use_candidate=use_candidate,
         )
-        schedule = _CONSENT_SCHEDULE if purpose is Purpose.CONSENT else self._schedule
+        if purpose is Purpose.CONSENT:
+            schedule = _CONSENT_SCHEDULE
+        else:
+            schedule = self._stream_schedule if pair.base.origin.transport == "tcp" else self._schedule
         transaction = Transaction(transaction_id, schedule)
         transaction.sent(now)
         self._book.add(Check(transaction, pair, purpose, controlling, use_candidate, data))

@@ -4,16 +4,18 @@ The session pairs candidates, checks pairs, answers the peer's checks, nominates
 alive. It owns no clock: the agent arms the deadlines that `rearm` computes from the state, and calls `expire` and
 `transmit` when they come.
 
-Spec: RFC 8445 sections 6.1 (checklist), 7.2 and 7.3 (client and server side of checks), 7.3.1.1 (role conflicts),
-8 (nomination), 12.1 (data on any valid pair); RFC 8838; RFC 8863. Left out: several components (rtcp-mux is a
+As lite (`IceConfig.lite`) it forms no pairs and checks nothing: the peer's checks make the pairs, its nominations
+choose among them, and their coming is what keeps a pair alive.
+
+Spec: RFC 8445 sections 6.1 (checklist), 7.2 (client side of checks), 8 (nomination; 8.2 for lite), 12.1 (data on any
+valid pair); RFC 6544 section 7 (checks over TCP); RFC 8838; RFC 8863. Left out: several components (rtcp-mux is a
 must here) and several streams (one bundle), hence no checklist set; renomination by RFC draft.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from ..base import (
     NEVER,
@@ -28,34 +30,21 @@ from ..base import (
     SocketId,
     Transmit,
 )
-from ..stun import (
-    Attribute,
-    AttributeType,
-    ErrorCode,
-    Message,
-    MessageClass,
-)
+from ..stun import ErrorCode, Message, MessageClass
 from ..trace import Trace
+from .answering import Answering, IncomingCheck
 from .candidates import Base, Remote, is_usable_remote, may_pair
 from .checklist import Checklist
 from .checks import Check, CheckBook, Purpose
 from .config import IceConfig
 from .consent import Consent
+from .explaining import explain_failure
 from .locals import LocalCandidates
-from .pair import CandidatePair, PairState
+from .pair import CandidatePair, PairState, Tier
 from .remotes import RemoteCandidates
 from .selection import Selector
 from .sender import CheckSender
 from .state import IceCounters, Role, Timer, TimerKey
-
-
-class _EarlyCheck(NamedTuple):
-    path: PathId
-    socket: SocketId
-    source: Address
-    priority: int
-    use_candidate: bool
-    ufrag: str
 
 
 class Session:
@@ -66,12 +55,11 @@ class Session:
         "_config",
         "_consent",
         "_drops",
-        "_early",
-        "_elsewhere",
         "_last_check_at",
         "_locals",
         "_lost_at",
-        "_responses",
+        "_retries",
+        "_retry_at",
         "_role",
         "_role_changed",
         "_selector",
@@ -79,17 +67,19 @@ class Session:
         "_timers",
         "_trace",
         "_waiting_since",
+        "answering",
         "checklist",
         "counters",
         "failed",
+        "failure_reason",
         "local",
+        "local_complete",
         "number",
         "remote",
         "remote_complete",
         "remotes",
         "retired",
         "started_at",
-        "unknown_attributes",
     )
 
     def __init__(
@@ -116,11 +106,6 @@ class Session:
         self._role_changed = role_changed
         self._consent = Consent(config, entropy.fork("consent"))
         self._book = CheckBook(config.max_transactions)
-        self._responses: deque[tuple[CandidatePair | None, PathId, Message, bytes]] = deque()
-        self._early: deque[_EarlyCheck] = deque(maxlen=config.max_early_checks)
-        self._elsewhere: deque[PathId] = deque(maxlen=config.max_early_checks)
-        """Where the peer, restarting, checks with its next ufrag and our last one: it knows our new one only later. It
-        has its success, so it may send there."""
         self._last_check_at: Instant = -NEVER
         self._waiting_since: Instant = 0.0
         """When checking last got something new: the start of `check_deadline`."""
@@ -132,6 +117,16 @@ class Session:
         self.remote_complete = False
         self.checklist = Checklist(config.paths, config.max_pairs)
         self.counters = counters
+        self.answering = Answering(
+            config,
+            local=local,
+            role=role,
+            checklist=self.checklist,
+            counters=counters,
+            drops=drops,
+            trace=trace,
+            switch_role=self.switch_role,
+        )
         self._selector = Selector(
             config,
             role=role,
@@ -146,9 +141,13 @@ class Session:
         )
         self.started_at: Instant | None = None
         self.failed = False
+        self.failure_reason: str | None = None
+        self._retry_at: Instant = NEVER
+        self._retries = 0
+        self.local_complete = False
+        """Our own gathering is complete: nothing more of ours may come."""
         self.retired = False
         """A newer session took over the candidates: answer and keep the selected pair, but check nothing new."""
-        self.unknown_attributes: deque[tuple[PathId, tuple[Attribute, ...]]] = deque(maxlen=64)
 
     @property
     def selected(self) -> CandidatePair | None:
@@ -166,10 +165,11 @@ class Session:
         self.remote = self._sender.remote = remote
         self.started_at = now
         self._waiting_since = now
-        for candidate in list(self.remotes.by_address.values()):
+        if self._config.lite and remote.lite:
+            self._consent.trust()
+        for candidate in self.remotes.all:
             self._pair_remote(candidate, now)
-        early, self._early = self._early, deque(maxlen=0)
-        for check in early:
+        for check in self.answering.take_early():
             if check.ufrag == remote.ufrag:
                 self._check_arrived(check, now)
             else:
@@ -178,16 +178,28 @@ class Session:
     def add_remote(self, candidate: Candidate, address: Address, now: Instant) -> None:
         """Takes a signalled candidate whose address is known."""
         if not is_usable_remote(address):
-            self._drop(now, "unusable remote candidate")
+            self.ignore(candidate, f"no peer can be reached at {address}", "unusable remote candidate", now)
             return
         remote = self.remotes.signalled(candidate, address)
         if remote is None:
-            self._drop(now, "too many remote candidates")
+            self.ignore(candidate, "there are too many", "too many remote candidates", now)
         elif self.remote is not None:
             self.checklist.prioritize(self._role.controlling)  # a learned one may have got its true priority
             self._pair_remote(remote, now)
 
+    def ignore(self, candidate: Candidate, reason: str, drop: str, now: Instant) -> None:
+        """A signalled candidate is not used: in words, for who asks why, and counted."""
+        self.remotes.ignore(candidate, reason)
+        self._drop(now, drop)
+
+    @property
+    def pairs_up(self) -> bool:
+        """Whether candidates make pairs: a lite agent leaves that to the peer, unless it is lite as well."""
+        return not self.retired and self.remote is not None and (not self._config.lite or self.remote.lite)
+
     def _pair_remote(self, remote: Remote, now: Instant) -> None:
+        if not self.pairs_up:
+            return
         own = self._locals.own_hosts
         for base in self._locals.bases.values():
             if may_pair(base, remote, own):
@@ -195,10 +207,10 @@ class Session:
 
     def add_base(self, base: Base, now: Instant) -> None:
         """Pairs a new local address with all that is known of the peer."""
-        if self.remote is None or self.retired:
+        if not self.pairs_up:
             return
         own = self._locals.own_hosts
-        for remote in list(self.remotes.by_address.values()):
+        for remote in self.remotes.all:
             if may_pair(base, remote, own):
                 self._add_pair(base, remote, now)
 
@@ -206,27 +218,33 @@ class Session:
         """Forgets all pairs of a local address that is gone."""
         for pair in [one for one in self.checklist.pairs.values() if one.base.socket == socket]:
             self._remove_pair(pair)
-        had_one = self.ever_selected
         self._selector.reselect(now)
-        if had_one and self.selected is None:
-            self._waiting_since = self._lost_at = (
-                now  # another address may come up: the peer will learn it from our checks
-            )
+        self._consider_loss(now)
 
     def fail_path(self, path: PathId, reason: str, now: Instant) -> None:
         """Nothing can be sent on this path: its pair fails at once, another one takes over."""
         pair = self.checklist.pairs.get(path)
         if pair is None:
             return
-        had_one = self.selected is not None
         self._book.forget(pair)
         self._selector.forget(pair)
         self.checklist.fail(pair, reason)
         if self._trace:
             self._trace.event(now, "pair_failed", pair=str(pair), reason=reason)
         self._selector.reselect(now)
-        if had_one and self.selected is None:
-            self._waiting_since = self._lost_at = now
+        self._consider_loss(now)
+
+    def _consider_loss(self, now: Instant) -> None:
+        """The selected pair is gone and none is left: what failed before may work now, and other addresses may come
+        up, of which the peer will learn by our checks."""
+        if not self.ever_selected or self.selected is not None or self.failed:
+            return
+        self._waiting_since = self._lost_at = now
+        if self._may_check:
+            for pair in self.checklist.pairs.values():
+                if pair.state is PairState.FAILED and pair.tried_at < now:
+                    pair.tried_at = now
+                    self.checklist.trigger(pair)
 
     def _add_pair(self, base: Base, remote: Remote, now: Instant) -> CandidatePair | None:
         formed = self.checklist.formed
@@ -241,7 +259,17 @@ class Session:
                 self._waiting_since = now
             if self._trace:
                 self._trace.event(now, "pair_formed", pair=str(pair), priority=pair.priority, state=pair.state.value)
+            if self._config.lite and self.remote is not None and self.remote.lite:
+                self._take_untried(pair, now)
         return pair
+
+    def _take_untried(self, pair: CandidatePair, now: Instant) -> None:
+        """Both sides are lite: nobody checks, so the best pair is taken on trust (RFC 8445 section 8.2.2)."""
+        self.checklist.succeeded(pair)
+        best = max(self.checklist.pairs.values(), key=lambda one: (one.priority, -one.number))
+        for one in self.checklist.pairs.values():
+            one.nominated = one is best
+        self._selector.reselect(now)
 
     def _remove_pair(self, pair: CandidatePair) -> None:
         self._book.forget(pair)
@@ -254,47 +282,13 @@ class Session:
         self, request: Message, path: PathId, base: Base, source: Address, peer_ufrag: str, now: Instant
     ) -> None:
         """Handles a Binding request whose integrity was found right."""
-        unknown = request.unknown_required()
-        if unknown:
-            listed = Attribute(AttributeType.UNKNOWN_ATTRIBUTES, unknown[:16])
-            self._respond(None, path, request.failure(ErrorCode.UNKNOWN_ATTRIBUTE, (listed,)), now)
+        check = self.answering.receive(request, path, base, source, peer_ufrag, self.remote, now, settled=self.retired)
+        if check is None:
             return
-        if not self.retired and self._role_conflict(request, now):
-            self._respond(None, path, request.failure(ErrorCode.ROLE_CONFLICT), now)
-            return
-        optional = request.unknown_optional()
-        if optional:
-            self.unknown_attributes.append((path, optional))
-        pair = self.checklist.pairs.get(path)
-        answer = request.success((Attribute(AttributeType.XOR_MAPPED_ADDRESS, source),))
-        self._respond(pair, path, answer, now)
-        self.counters.requests_received += 1
-        priority = request.priority
-        check = _EarlyCheck(path, base.socket, source, priority or 0, request.use_candidate, peer_ufrag)
-        if self.remote is None:
-            self._early.append(check)
-        elif priority is None and pair is None:
-            self._drop(now, "check without PRIORITY")
-        elif peer_ufrag != self.remote.ufrag:
-            if path not in self._elsewhere:
-                self._elsewhere.append(path)
-            self._drop(now, "check of another remote ufrag")
-        elif self.failed or (self.retired and pair is None):
+        if self.failed or (self.retired and path not in self.checklist.pairs):
             self._drop(now, "check for an ended session")
         else:
             self._check_arrived(check, now)
-
-    def _role_conflict(self, request: Message, now: Instant) -> bool:
-        """Settles who controls. True if the peer is the one to change: answer 487."""
-        theirs = request.ice_controlling if self._role.controlling else request.ice_controlled
-        if theirs is None:
-            return False
-        self.counters.role_conflicts += 1
-        ours_is_greater = self._role.tie_breaker >= theirs
-        if ours_is_greater is self._role.controlling:
-            return True
-        self.switch_role(not self._role.controlling, now)
-        return False
 
     def switch_role(self, controlling: bool, now: Instant) -> None:
         """Changes the role: priorities follow, nominations of the old role are void."""
@@ -309,24 +303,24 @@ class Session:
             self._trace.event(now, "role_changed", controlling=controlling)
         self._role_changed(now)
 
-    def _respond(self, pair: CandidatePair | None, path: PathId, message: Message, now: Instant) -> None:
-        if len(self._responses) >= self._config.max_responses:
-            self._drop(now, "too many responses waiting")
-            return
-        self._responses.append((pair, path, message, self.local.pwd.encode()))
-
-    def _check_arrived(self, check: _EarlyCheck, now: Instant) -> None:
+    def _check_arrived(self, check: IncomingCheck, now: Instant) -> None:
         pair = self.checklist.pairs.get(check.path)
         if pair is None:
             base = self._locals.bases.get(check.socket)
-            remote = self.remotes.by_address.get(check.source) or self._learn(check, now)
-            if base is None or remote is None:
+            if base is None:
+                return
+            transport = base.origin.transport
+            remote = self.remotes.get(check.source, transport) or self._learn(check, transport, now)
+            if remote is None:
                 return
             pair = self._add_pair(base, remote, now)
             if pair is None:
                 return
         pair.requests_received += 1
         pair.vouched = True
+        if self._config.lite:
+            self._heard_as_lite(pair, check, now)
+            return
         if check.use_candidate and not self._role.controlling:
             pair.use_candidate_at = now
             if pair.valid:
@@ -336,13 +330,25 @@ class Session:
                 pair.nominate_on_success = True
         if not pair.valid:
             if pair.state is PairState.IN_PROGRESS:
+                if pair.base.origin.transport == "tcp":
+                    return  # streams lose nothing: the answer comes
                 # What was sent before the peer opened its NAT towards us is probably lost: check again at once.
                 self._book.cancel(pair, Purpose.CHECK)
             self.checklist.trigger(pair)
         elif pair.suspect:
             pair.probe_at = now  # the peer is there after all: ask at once whether it hears us
 
-    def _learn(self, check: _EarlyCheck, now: Instant) -> Remote | None:
+    def _heard_as_lite(self, pair: CandidatePair, check: IncomingCheck, now: Instant) -> None:
+        """A full peer checked on this pair; its nomination makes the pair ours (RFC 8445 section 7.3.2)."""
+        self._consent.heard(pair, now)
+        if check.use_candidate and not self._role.controlling:
+            pair.use_candidate_at = now
+            if not pair.valid:
+                self.checklist.succeeded(pair)
+            pair.nominated = True
+        self._selector.reselect(now)
+
+    def _learn(self, check: IncomingCheck, transport: str, now: Instant) -> Remote | None:
         """A remote candidate that nobody signalled: peer-reflexive."""
         if not is_usable_remote(check.source):
             self._drop(now, "unusable source")
@@ -353,7 +359,7 @@ class Session:
         self.counters.peer_reflexive += 1
         if self._trace:
             self._trace.event(now, "peer_reflexive_learned", address=str(check.source), priority=check.priority)
-        return self.remotes.learn(check.source, check.priority)
+        return self.remotes.learn(check.source, check.priority, transport)
 
     def _make_room_to_learn(self) -> bool:
         """When there are too many learned candidates, the oldest that never worked goes, with its pairs."""
@@ -425,6 +431,9 @@ class Session:
             self._book.cancel(pair, Purpose.CHECK)
             self.checklist.succeeded(pair)
             pair.local = self._locals.seen_as(pair.base, mapped)
+            selected = self.selected
+            if selected is not None and selected is not pair and pair.remote.learned:
+                self._consent.doubt(selected, now)  # a new address of the peer: a NAT may have forgotten the old one
             if self._trace:
                 self._trace.event(now, "pair_succeeded", pair=str(pair), rtt=rtt, mapped=str(mapped))
         self._consent.answered(pair, check.transaction.last_sent, now, selected=pair is self.selected)
@@ -450,29 +459,56 @@ class Session:
         if expired:
             self._selector.reselect(now)
             if had_one and self.selected is None:
-                self._fail(now, "consent expired")
+                self._fail(now, f"consent expired: {self._silence_in_words} on any pair that had worked")
         if self.selected is None and not self.failed and not self.retired and now >= self._give_up_at():
-            self._fail(now, "no pair works")
+            self._fail(now, explain_failure(self, self._locals))
+        if now >= self._retry_at:
+            self._retry(now)
         self._selector.consider_nomination(now)
+
+    @property
+    def _silence_in_words(self) -> str:
+        seconds = f"{self._config.consent_timeout:g} s"
+        return f"no check came for {seconds}" if self._config.lite else f"no check was answered for {seconds}"
+
+    def _retry(self, now: Instant) -> None:
+        """Puts the better pair up for a check that has waited longest for it."""
+        self._retries += 1
+        self._retry_at = NEVER
+        worse = self._worth_retrying()
+        if worse:
+            pair = min(worse, key=lambda one: (one.tried_at, -one.priority, one.number))
+            pair.tried_at = now
+            self.checklist.trigger(pair)
+
+    def _worth_retrying(self) -> list[CandidatePair]:
+        """Failed pairs of a better kind than the selected one: a NAT or a firewall may let them through by now."""
+        selected = self.selected
+        if selected is None or selected.tier is Tier.DIRECT or not self._may_check:
+            return []
+        pairs = self.checklist.pairs.values()
+        return [one for one in pairs if one.state is PairState.FAILED and one.tier > selected.tier]
 
     def _fail(self, now: Instant, reason: str) -> None:
         self.failed = True
+        self.failure_reason = reason
         self._book.clear()  # RFC 7675: nothing more is sent of our own accord
         if self._trace:
             self._trace.event(now, "session_failed", reason=reason, pairs=len(self.checklist.pairs))
 
     def _give_up_at(self) -> Instant:
         """When a session without any valid pair ends."""
-        if self.started_at is None or not (self.checklist.pairs or len(self.remotes) or self.remote_complete):
+        if self.started_at is None or not self.checking:
             return NEVER
-        if self.remote_complete and self.checklist.exhausted:
+        if self.remote_complete and self.local_complete and self.checklist.exhausted and not self._config.lite:
             return max(self.started_at, self._lost_at) + self._config.failure_patience
         return self._waiting_since + self._config.check_deadline
 
     @property
     def checking(self) -> bool:
-        """Whether there is somebody to check."""
-        return self.remote is not None and bool(self.checklist.pairs or len(self.remotes) or self.remote_complete)
+        """Whether there is somebody to check, or, as lite, to wait for."""
+        somebody = self.checklist.pairs or len(self.remotes) or self.remote_complete or self._config.lite
+        return self.remote is not None and bool(somebody)
 
     def receiving(self, now: Instant) -> bool:
         return self.selected is not None and self._consent.receiving(self.selected, now)
@@ -492,6 +528,12 @@ class Session:
         }
         if self._may_check and self.checklist.has_work:
             at[Timer.PACE] = max(now, self._last_check_at + self._interval())
+        if not self._worth_retrying():
+            self._retry_at = NEVER
+        elif self._retry_at == NEVER:
+            rounds = self._retries // len(self._worth_retrying())
+            self._retry_at = now + self._config.retry_interval * 2 ** min(rounds, 3)
+        at[Timer.RETRY] = self._retry_at
         if selected is None and not self.failed and not self.retired:
             at[Timer.GIVE_UP] = self._give_up_at()
         elif self._selector.awaits_nomination:
@@ -505,7 +547,7 @@ class Session:
 
     @property
     def _may_check(self) -> bool:
-        return self.remote is not None and not self.failed and not self.retired
+        return self.remote is not None and not self.failed and not self.retired and not self._config.lite
 
     def _interval(self) -> float:
         """Ta: shorter the more pairs wait."""
@@ -517,21 +559,10 @@ class Session:
 
     # --- sending ------------------------------------------------------------------------------------------------
 
-    @property
-    def pending(self) -> bool:
-        """Whether responses wait to be polled."""
-        return bool(self._responses)
-
     def transmit(self, now: Instant, limit: int) -> list[Transmit]:
         """Builds what is due now."""
         out: list[Transmit] = []
-        while self._responses and len(out) < limit:
-            pair, path, message, key = self._responses.popleft()
-            pair = pair or self.checklist.pairs.get(path)
-            if pair is not None:
-                pair.responses_sent += 1
-            self.counters.responses_sent += 1
-            out.append(Transmit(path, message.serialize(key)))
+        self.answering.transmit(limit, out)
         if self.remote is None:
             return out
         nominating = self._selector.nominating
@@ -566,7 +597,8 @@ class Session:
                     self._trace.event(now, "pair_suspected", pair=str(pair))
                 self._consent.alarm(watched[1:], now)
             # Repeating the nomination tells a peer that sees us from a new address which pair we use.
-            again = pair is selected and pair.nominated and self._role.controlling
+            moving = self._selector.nominating is not None
+            again = pair is selected and pair.nominated and self._role.controlling and not moving
             out.append(self._sender.request(pair, Purpose.CONSENT, now, use_candidate=again))
 
     # --- the end ------------------------------------------------------------------------------------------------
@@ -574,9 +606,7 @@ class Session:
     def accepted_paths(self) -> list[PathId]:
         """Paths that data may come from: those where the peer passed a check, ours or one of its own."""
         accepted = [path for path, pair in self.checklist.pairs.items() if pair.valid or pair.vouched]
-        accepted += [check.path for check in self._early]  # it may send before signalling has told who it is
-        accepted += self._elsewhere
-        return accepted
+        return accepted + self.answering.accepted_paths()
 
     def retire(self) -> None:
         """A restart made a newer session: keep only what carries data."""
@@ -584,7 +614,7 @@ class Session:
         for pair in list(self.checklist.pairs.values()):
             if not (pair.valid or pair.vouched):  # the peer may still send on any of the others
                 self._remove_pair(pair)
-        self._early.clear()
+        self.answering.early.clear()
         self._selector.drop_nomination()
 
     def resume(self) -> None:
@@ -595,9 +625,7 @@ class Session:
         """Lets go of paths, timers and everything waiting."""
         self.checklist.clear()
         self._book.clear()
-        self._responses.clear()
-        self._early.clear()
-        self._elsewhere.clear()
+        self.answering.clear()
         self._selector.selected = None
         for timer in _SESSION_TIMERS:
             self._timers.clear((timer, self.number))
@@ -616,4 +644,5 @@ _SESSION_TIMERS: Final = (
     Timer.PROBE,
     Timer.LIVENESS,
     Timer.GIVE_UP,
+    Timer.RETRY,
 )

@@ -9,10 +9,11 @@ RFC 8489 section 6.2.1. Pacing is shared by all sources of an agent.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from ..base import NEVER, Address, CandidateType, Entropy, Instant, PathId, PathTable, SocketId, Transmit
 from ..stun import (
+    AttributeType,
     ErrorCode,
     Message,
     MessageClass,
@@ -20,8 +21,11 @@ from ..stun import (
     Transaction,
     new_transaction_id,
 )
-from .candidates import Base
+from .candidates import Base, is_loopback, is_usable_remote
 from .config import IceConfig
+
+_MAX_HOPS: Final = 2
+"""How often a server may send us on."""
 
 
 class Found(NamedTuple):
@@ -42,10 +46,32 @@ class Failure(NamedTuple):
     url: str
     code: int
     reason: str
+    address: str | None = None
+    port: int | None = None
 
 
 class CandidateSource(Protocol):
-    """One server that candidates come from."""
+    """One server that candidates come from, at one address."""
+
+    @property
+    def index(self) -> int:
+        """Which server of the configuration: several addresses of one fail together or not at all."""
+        ...
+
+    @property
+    def works(self) -> bool:
+        """Whether it ever answered as it should."""
+        ...
+
+    @property
+    def asked(self) -> bool:
+        """Whether any base could ask it."""
+        ...
+
+    @property
+    def unreachable(self) -> Failure:
+        """What to report when no base can ask it."""
+        ...
 
     @property
     def settled(self) -> bool:
@@ -82,11 +108,14 @@ class CandidateSource(Protocol):
 class _Query:
     """One base asking one server."""
 
-    __slots__ = ("answered", "base", "data", "give_up_at", "mapped", "path", "refresh", "transaction")
+    __slots__ = ("answered", "base", "data", "give_up_at", "hops", "mapped", "path", "refresh", "server", "transaction")
 
-    def __init__(self, base: Base, path: PathId, now: Instant) -> None:
+    def __init__(self, base: Base, server: Address, path: PathId, now: Instant) -> None:
         self.base = base
+        self.server = server
         self.path = path
+        self.hops = 0
+        """How often the server sent us to another one."""
         self.transaction: Transaction | None = None
         self.data = b""
         self.give_up_at: Instant = now
@@ -107,19 +136,21 @@ class StunSource:
         "_entropy",
         "_failure",
         "_found",
-        "_index",
         "_paths",
         "_queries",
         "_refreshing",
         "_reported",
         "_schedule",
         "_url",
+        "index",
+        "works",
     )
 
     def __init__(self, url: str, address: Address, index: int, config: IceConfig, entropy: Entropy) -> None:
         self._url = url
         self._address = address
-        self._index = index
+        self.index = index
+        self.works = False
         self._config = config
         self._paths: PathTable = config.paths
         self._entropy = entropy
@@ -142,7 +173,7 @@ class StunSource:
             return
         path = self._paths.intern(base.socket, self._address)
         self._paths.pin(path)
-        query = _Query(base, path, now)
+        query = _Query(base, self._address, path, now)
         query.give_up_at = now + self._config.stun_timeout
         self._queries.append(query)
 
@@ -167,29 +198,62 @@ class StunSource:
             mapped = message.mapped_address
             if message.message_class is MessageClass.ERROR_RESPONSE or mapped is None or message.unknown_required():
                 error = message.error
+                if error is not None and error.code == ErrorCode.TRY_ALTERNATE and self._redirect(query, message, now):
+                    return True
                 code, reason = error or (ErrorCode.SERVER_ERROR, "the answer has no mapped address")
-                self._failed(code, reason)
+                self._failed(query, code, reason)
                 return True
             query.refresh = now + self._config.stun_refresh
             if mapped != query.mapped:  # also when a refresh finds that the NAT forgot us
                 query.mapped = mapped
-                self._reported = True  # the server works
-                self._found.append(Found(query.base, CandidateType.SRFLX, mapped, str(self._address), self._index))
+                self._reported = self.works = True
+                self._found.append(Found(query.base, CandidateType.SRFLX, mapped, str(self._address), self.index))
             return True
         return False
 
-    def _failed(self, code: int, reason: str) -> None:
+    def _redirect(self, query: _Query, message: Message, now: Instant) -> bool:
+        """Follows 300 Try Alternate (RFC 8489 section 10), where the address it names can be one."""
+        other = message.get(AttributeType.ALTERNATE_SERVER)
+        if (
+            not isinstance(other, Address)
+            or query.hops >= _MAX_HOPS
+            or other.is_ipv6 != query.base.address.is_ipv6
+            or not is_usable_remote(other)
+            or (is_loopback(other.host) and not self._is_loopback)
+        ):
+            return False
+        self._paths.unpin(query.path)
+        query.path = self._paths.intern(query.base.socket, other)
+        self._paths.pin(query.path)
+        query.server = other
+        query.hops += 1
+        query.answered = False
+        query.give_up_at = now + self._config.stun_timeout
+        return True
+
+    def _failed(self, query: _Query, code: int, reason: str) -> None:
         """Reported once a server, when no base got anything out of it."""
         if not self._reported and self.settled:
             self._reported = True
-            self._failure = Failure(self._url, code, reason)
+            hidden = self._config.hide_hosts
+            host, port = (None, None) if hidden else query.base.address
+            self._failure = Failure(self._url, code, reason, host, port)
+
+    @property
+    def asked(self) -> bool:
+        return bool(self._queries)
+
+    @property
+    def unreachable(self) -> Failure:
+        family = "IPv6" if self._address.is_ipv6 else "IPv4"
+        return Failure(self._url, 701, f"there is no local {family} address to ask {self._address} from")
 
     def expire(self, now: Instant) -> None:
         for query in self._queries:
             if not query.answered and now >= query.give_up_at:
                 query.answered = True
                 query.transaction = None
-                self._failed(701, "the STUN server did not answer in time")
+                self._failed(query, 701, f"{query.server} did not answer for {self._config.stun_timeout:g} s")
             elif query.transaction is not None and query.transaction.expired(now):
                 query.transaction = None  # a refresh went unanswered
                 query.refresh = now + self._config.stun_refresh
@@ -249,11 +313,13 @@ class StunSource:
 class Sources:
     """All sources of an agent, with one pacing for their requests."""
 
-    __slots__ = ("_config", "_last_sent", "all")
+    __slots__ = ("_config", "_last_sent", "_unreachable", "all")
 
     def __init__(self, config: IceConfig) -> None:
         self._config = config
         self._last_sent: Instant = -NEVER
+        self._unreachable: set[int] = set()
+        """Servers reported as such."""
         self.all: list[CandidateSource] = []
 
     @property
@@ -296,7 +362,28 @@ class Sources:
         return [found for source in self.all for found in source.take_found()]
 
     def take_failures(self) -> list[Failure]:
-        return [failure for source in self.all if (failure := source.take_failure()) is not None]
+        """What is to be reported: of a server with several addresses the last failure, when none of them worked."""
+        failures = []
+        for source in self.all:
+            others = [one for one in self.all if one.index == source.index and one is not source]
+            if not all(one.settled for one in others):
+                continue  # a failure stays with its source until the others have had their time
+            failure = source.take_failure()
+            if failure is not None and not any(one.works for one in others):
+                for other in others:
+                    other.take_failure()
+                failures.append(failure)
+        return failures
+
+    def unreachable(self) -> list[Failure]:
+        """Servers that no base can ask for want of their family, each once."""
+        failures = []
+        for source in self.all:
+            if source.index in self._unreachable or any(one.asked for one in self.all if one.index == source.index):
+                continue
+            self._unreachable.add(source.index)
+            failures.append(source.unreachable)
+        return failures
 
     def stop_refreshing(self) -> None:
         for source in self.all:
@@ -306,3 +393,4 @@ class Sources:
         for source in self.all:
             source.close()
         self.all.clear()
+        self._unreachable.clear()

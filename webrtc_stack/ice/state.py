@@ -16,6 +16,7 @@ class Timer(Enum):
     PROBE = "a consent check is due"
     LIVENESS = "silence changes the state"
     GIVE_UP = "checking has taken too long"
+    RETRY = "a better pair that failed is checked again"
     GATHER = "a STUN server is to be asked again or given up"
     NAMES = "a name was not resolved in time"
     FAREWELL = "the paths of before a restart are given up"

@@ -164,7 +164,7 @@ def test_data_may_come_from_where_a_restarting_peer_checks_with_its_next_ufrag()
     assert len(a.agent.pairs) == pairs
     for port in range(1, 1000):
         _deliver(net, a, _request(a, username=f"{local.ufrag}:next", number=port), Address("198.51.100.66", port))
-    assert len(a.agent._session._elsewhere) == IceConfig().max_early_checks
+    assert len(a.agent._session.answering._elsewhere) == IceConfig().max_early_checks
     a.agent.close(net.now)
     assert not a.agent.accepts(path)
 
@@ -249,7 +249,7 @@ def test_checks_before_the_remote_parameters_are_remembered_up_to_a_limit() -> N
         source = Address("203.0.113.1", 1024 + number)
         a.agent.receive(Datagram(a.paths.intern(socket, source), _request(a, number=number + 1)), 0.0)
         a.agent.poll_transmits(0.0, 1000)
-    assert len(a.agent._session._early) == 32
+    assert len(a.agent._session.answering.early) == 32
     assert a.agent.state is IceState.NEW
 
 
