@@ -101,6 +101,28 @@ def test_whatever_happens_states_are_legal_and_a_healed_network_connects_after_a
     assert a.named(IceStateChanged)[-1].state is IceState.CLOSED
 
 
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**16), st.lists(st.tuples(st.floats(0.1, 30), st.floats(0.1, 40)), max_size=20), st.booleans())
+def test_however_a_direct_path_comes_and_goes_a_relay_keeps_the_data_from_being_tossed_about(
+    seed: int, rhythm: list[tuple[float, float]], relay_controls: bool
+) -> None:
+    net = IceNet(seed, LinkConfig(latency=0.02))
+    a = net.node("a", ["10.0.0.1"], controlling=relay_controls)
+    b = net.node("b", ["10.0.0.2"], controlling=not relay_controls)
+    net.signal(a, b)
+    net.settle()
+    a.relay("192.0.2.99")
+    for up, down in rhythm:
+        net.heal("10.0.0.1", "10.0.0.2")
+        net.run(net.now + up)
+        net.partition("10.0.0.1", "10.0.0.2")
+        net.run(net.now + down)
+    for node in (a, b):
+        assert len(node.named(PairSelected)) <= 16
+        assert "failed" not in node.states()
+        _check(node)
+
+
 @given(st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1))
 def test_both_sides_compute_the_same_priority_for_a_pair(ours: int, theirs: int) -> None:
     priority = pair_priority(ours, theirs)

@@ -15,6 +15,7 @@ from webrtc_stack.base import (
     NEVER,
     Address,
     Candidate,
+    CandidateType,
     Datagram,
     GatherAddresses,
     PathTable,
@@ -24,6 +25,7 @@ from webrtc_stack.base import (
     Transmit,
 )
 from webrtc_stack.ice import (
+    HOST_ORIGIN,
     CandidateGathered,
     GatheringState,
     GatheringStateChanged,
@@ -31,6 +33,7 @@ from webrtc_stack.ice import (
     IceConfig,
     IceState,
     IceStateChanged,
+    LocalOrigin,
 )
 from webrtc_stack.sim import Link, LinkConfig
 from webrtc_stack.trace import MemorySink, Trace
@@ -84,17 +87,26 @@ class Node:
         self.events: list[tuple[float, Any]] = []
         self.gathered: list[Candidate] = []
         self.complete_locals = True
+        self.relayed: set[SocketId] = set()
+        """Sockets that stand for an address on a relay: behind no NAT of ours."""
         self.bound = 0
         self.sent = 0
         self.received = 0
 
-    def bind(self, host: str) -> SocketId:
+    def relay(self, host: str) -> SocketId:
+        """An address on a relay, as carriers would report it."""
+        mapped = Address("203.0.113.200", 1)
+        return self.bind(host, LocalOrigin(type=CandidateType.RELAY, related=mapped, url="turn:relay.example"))
+
+    def bind(self, host: str, origin: LocalOrigin = HOST_ORIGIN) -> SocketId:
         self.bound += 1
         socket = SocketId(self.bound)
+        if origin.type is CandidateType.RELAY:
+            self.relayed.add(socket)
         address = Address(host, self.net.next_port())
         self.sockets[socket] = address
         self.net.owners[address] = (self, socket)
-        self.agent.add_local(address, socket, self.net.now)
+        self.agent.add_local(address, socket, self.net.now, origin)
         return socket
 
     def unbind(self, socket: SocketId) -> None:
@@ -277,7 +289,7 @@ class IceNet:
             if changed is None:
                 return
             data = changed
-        self.inject(node.nat, source, path.remote, data)
+        self.inject(None if path.socket in node.relayed else node.nat, source, path.remote, data)
 
     def inject(self, nat: Nat | None, source: Address, destination: Address, data: bytes) -> None:
         """Sends a datagram from `source`, through its NAT, to `destination`."""
