@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
@@ -138,6 +139,8 @@ class Call:
         self.lines: list[Line] = []
         self.descriptions: list[tuple[str, Description]] = []
         self._offered: dict[Side, list[Line]] = {"left": [], "right": []}
+        self.edits: dict[Side, Callable[[str], str]] = {}
+        """What becomes of the SDP of a side on its way to the other one."""
 
     async def __aenter__(self) -> Call:
         try:
@@ -194,8 +197,13 @@ class Call:
 
     async def offer(self, by: Side, *, restart: bool = False, trickle: bool = False) -> Description:
         offer = await self.peers[by].offer(trickle=trickle, restart=restart)
-        self.descriptions.append((f"offer of {by}", offer))
-        return offer
+        return self._signalled(by, offer)
+
+    def _signalled(self, side: Side, made: Description) -> Description:
+        if side in self.edits:
+            made = {"type": made["type"], "sdp": self.edits[side](made["sdp"])}
+        self.descriptions.append((f"{made['type']} of {side}", made))
+        return made
 
     async def answered(self, by: Side, offer: Description, *, trickle: bool = False) -> None:
         """Has the other side answer an offer of `by`, with the lines that are in it, and `by` take the answer."""
@@ -208,8 +216,7 @@ class Call:
                 line.kind, source, line.flow_of(answering), codecs=line.codecs
             )
         answer = await answerer.local_answer(trickle=trickle)
-        self.descriptions.append((f"answer of {answering}", answer))
-        await offerer.set_remote(answer)
+        await offerer.set_remote(self._signalled(answering, answer))
         if trickle:
             async with asyncio.timeout(CEILING):
                 await asyncio.gather(_pump(offerer, answerer), _pump(answerer, offerer))

@@ -10,6 +10,8 @@ import pytest
 from tests.support.replay import assert_replays
 from tests.unit.peer_media.support import AUDIO, VIDEO, Call, Plan, audio, connect, pair, session, video
 from webrtc_stack.peer.media import KeyframeRequested, Muted, SourceEnded, SourceStarted, Unmuted
+from webrtc_stack.peer.negotiation.rtp_plan import RemoteSource
+from webrtc_stack.peer.parameters import SourceIds
 from webrtc_stack.sdp import Direction
 from webrtc_stack.sim import LinkConfig
 from webrtc_stack.srtp import Profile
@@ -219,6 +221,64 @@ def test_hold_and_resume_go_on_with_the_same_source() -> None:
     after = [frame for frame in got if frame.media_time > 1.9]
     assert after[0].keyframe and len(after) > 30
     assert after[0].media_time == pytest.approx(2.03, abs=0.1), "the media clock went on meanwhile"
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_retransmission_under_way_is_not_asked_for_again(seed: int) -> None:
+    """On a path of constant round trip with a little jitter each request of ours is for a loss, also of an answer."""
+    left, right = pair([video(0)], [video(1)], seed=seed)
+    lossy = LinkConfig(latency=0.04, jitter=0.004, loss=0.05)
+    call = Call(left, right, seed=seed, link=lossy, reverse_link=LinkConfig(latency=0.04, jitter=0.004))
+    call.add(0, VIDEO)
+    call.add(1, VIDEO)  # so that both measure the round trip
+    call.run(8)
+    (facts,), sent = right.inbound(), left.outbound()[0]
+    assert facts.packets_lost > 20
+    assert sent.retransmitted_packets_sent > facts.retransmitted_packets_received, "answers were lost, too"
+    assert facts.retransmitted_packets_received == facts.packets_lost
+
+
+@pytest.mark.parametrize("where", ["media", "repairs"])
+def test_who_finds_its_ssrc_used_by_the_peer_takes_another_one(where: str) -> None:
+    """Announced otherwise, found in packets: the left one sends with what the right one sends with."""
+    ours = {"media": SourceIds(ssrc=2001, rtx_ssrc=2100), "repairs": SourceIds(ssrc=2000, rtx_ssrc=2001)}
+    left, right = pair([video(0, sources=(ours[where],), remote_sources=())], [video(1, remote_sources=())])
+    call = Call(left, right, link=LinkConfig(latency=0.02, loss=0.05), reverse_link=LinkConfig(latency=0.02))
+    source = call.add(0, VIDEO)
+    call.add(1, VIDEO)
+    call.run(6)
+    (sent,) = left.outbound()
+    assert sent.rtx_ssrc not in (2001, 2100, None)
+    assert (sent.ssrc == 2000) is (where == "repairs")
+    assert sent.ssrc != 2001
+    got = call.frames_of(1, "video")
+    assert got[-1].ssrc == sent.ssrc
+    assert_intact(got, source.sent)
+    assert len(got) > 0.9 * len(source.sent)
+    by_ssrc = {facts.ssrc: facts for facts in right.inbound()}
+    assert by_ssrc[sent.ssrc].rtx_ssrc == sent.rtx_ssrc
+    assert by_ssrc[sent.ssrc].retransmitted_packets_received > 0
+    if where == "media":
+        assert SourceEnded(VIDEO, 2001, "bye") in call.of(0, SourceEnded), "the other one does the same"
+
+
+def test_an_ssrc_stays_changed_when_sections_are_configured_again() -> None:
+    left, _ = pair([audio(0), video(0, sources=(SourceIds(ssrc=2001, rtx_ssrc=2100),))])
+    sections = [audio(0), video(0, sources=(SourceIds(ssrc=2001, rtx_ssrc=2100),))]
+    (chosen,) = [facts.ssrc for facts in left.outbound() if facts.handle == VIDEO]
+    assert chosen != 2001, "the peer had announced it"
+    left.configure(sections, 1.0)
+    assert [facts.ssrc for facts in left.outbound()] == [1000, chosen]
+
+
+def test_a_peer_that_hunts_our_ssrcs_makes_us_change_so_often_and_no_more() -> None:
+    left, _ = pair([video(0)], [video(1)], max_collisions=3)
+    seen = []
+    for number in range(6):
+        seen.append(left.outbound()[0].ssrc)
+        left.configure([video(0, remote_sources=(RemoteSource(seen[-1], None),))], number + 1.0)
+    assert len(set(seen)) == 4
+    assert left.drops["ssrc collision"] == 3
 
 
 def test_a_receiver_measures_its_round_trip_by_extended_reports() -> None:

@@ -198,8 +198,6 @@ class LiveCall(Call):
                 frames_per_second=25.0,
             )
             playouts[one.handle] = PlayoutOverlay(
-                synthesized_samples_duration=0.1,
-                synthesized_samples_events=3,
                 total_samples_duration=self.now,
                 total_playout_delay=self.now * 0.01,
                 total_samples_count=int(self.now * 48000),

@@ -38,9 +38,9 @@ def overlays_of(hub: MediaHub) -> w3c.Overlays:
             for rid, counters in sender.encoded.items():  # what was sent before a pause does not vanish by it
                 outbound[handle, rid] = w3c.OutboundOverlay(**_encoded(counters, sender.kind))
         inbound[handle, transceiver.receiver._decoding_rid] = _inbound(transceiver.receiver)
-        sound = transceiver.receiver.track.sound
-        if sound.samples:
-            playouts[handle] = sound.playout()
+        playout = transceiver.receiver.track.playout
+        if playout.samples:
+            playouts[handle] = playout.members()
     return w3c.Overlays(
         outbound=outbound,
         inbound=inbound,
@@ -111,6 +111,7 @@ def _inbound(receiver: Receiver) -> w3c.InboundOverlay:
     if receiver.kind is MediaKind.AUDIO:
         return w3c.InboundOverlay(
             track_identifier=track.id,
+            total_processing_delay=track.processing_delay,
             **track.sound.members(),
         )
     return w3c.InboundOverlay(
@@ -124,4 +125,5 @@ def _inbound(receiver: Receiver) -> w3c.InboundOverlay:
         power_efficient_decoder=None if implementation is None else _is_hardware(implementation),
         **track.shown.members(receiver._hub.now()),
         total_decode_time=counters.total_decode_time,
+        total_processing_delay=track.processing_delay,
     )

@@ -8,16 +8,18 @@ be made, or fails again and again, ends the reading with its error, and the next
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..base import Instant
 from ..errors import NotSupportedError
 from ..peer import CodecParameters, MediaKind, ReceivedFrame
-from ..peer.stats import FrameMeter
+from ..peer.stats import FrameMeter, PlayoutMeter
 from .encoded_track import EncodedSubscription
 from .engine import Decoder, DecoderCounters, summed
 from .subscription import Broadcast, Subscription
-from .tracks import RawTrack
+from .tracks import AUDIO_QUEUE, RawTrack
 
 if TYPE_CHECKING:
     from .receiver import Receiver
@@ -49,13 +51,31 @@ class RemoteTrack(RawTrack[Any]):
         """Delays and freezes of decoded pictures, for statistics."""
         self.frames_dropped = 0
         """Encoded frames that the decoder had no time for."""
+        self.processing_delay = 0.0
+        """Seconds from the first packet to what was decoded of it, summed over pictures, or over samples of sound."""
+        self.playout = PlayoutMeter()
+        """What readers took of the sound, each frame as it was first taken."""
+        self._taken = 0
 
     def frames(self, *, limit: int | None = None) -> Subscription[Any]:
         """An own queue of decoded frames from now on (video: from the next key frame); ends when the track does."""
-        subscription = super().frames(limit=limit)
+        if self.kind is MediaKind.AUDIO:
+            subscription = self._broadcast.subscribe(AUDIO_QUEUE if limit is None else limit, self._listening)
+        else:
+            subscription = super().frames(limit=limit)
         if not self.ended and (self._task is None or self._task.done()):
             self._task = self._receiver._hub.tasks.start(self._decode(), name=f"decode {self.kind}")
         return subscription
+
+    def _listening(self, hub: Broadcast[Any], limit: int) -> Subscription[Any]:
+        return _Listening(hub, limit, self)
+
+    def _was_taken(self, frame: Any, number: int, written_at: Instant) -> None:
+        """A reader has the `number`th frame; the first one to have it plays it, as far as statistics go."""
+        rate = getattr(frame, "sample_rate", 0)
+        if number > self._taken and rate:
+            self._taken = number
+            self.playout.taken(frame.samples, rate, self._receiver._hub.now() - written_at)
 
     async def _decode(self) -> None:
         failure: Exception | None = None
@@ -110,10 +130,14 @@ class RemoteTrack(RawTrack[Any]):
             if self.ended:
                 return
             self._conceals = frame.lost
+            now = self._receiver._hub.now()
             for one in decoded:
                 self.write(one)
                 if self.kind is MediaKind.VIDEO:
-                    self.shown.frame(self._receiver._hub.now())
+                    self.shown.frame(now)
+                if frame.received_at is not None:
+                    units = 1 if self.kind is MediaKind.VIDEO else getattr(one, "samples", 0)
+                    self.processing_delay += (now - frame.received_at) * units
 
     async def _change_decoder(self, codec: CodecParameters) -> None:
         hub = self._receiver._hub
@@ -131,6 +155,30 @@ class RemoteTrack(RawTrack[Any]):
         if self._task is not None:
             self._task.cancel()
         super()._finished()
+
+
+class _Listening(Subscription[Any]):
+    """A reader's queue of sound, which knows how long each frame waited in it."""
+
+    __slots__ = ("_track", "_written")
+
+    def __init__(self, hub: Broadcast[Any], limit: int, track: RemoteTrack) -> None:
+        super().__init__(hub, limit)
+        self._track = track
+        self._written: deque[tuple[int, Instant]] = deque(maxlen=limit)
+
+    def push(self, item: Any) -> None:
+        self._written.append((self._track.frames_written, self._track._receiver._hub.now()))
+        super().push(item)
+
+    async def __anext__(self) -> Any:
+        frame = await super().__anext__()
+        self._track._was_taken(frame, *self._written.popleft())
+        return frame
+
+    def close(self) -> None:
+        super().close()
+        self._written.clear()
 
 
 def frame_queue(

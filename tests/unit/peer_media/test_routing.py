@@ -227,6 +227,46 @@ def test_a_source_that_is_announced_no_more_is_forgotten() -> None:
     assert [facts.ssrc for facts in peer.session.inbound()] == [2222]
 
 
+def test_a_source_that_rests_keeps_what_it_counted() -> None:
+    """Descriptions name no sources while the peer does not send; W3C has counters go on, as the SSRC is the same."""
+    peer = Peer([video(1)])
+    peer.send(peer.packet(2000, 96, KEY))
+    (before,) = peer.session.inbound()
+    peer.session.configure([video(1, direction=Direction.SENDONLY, remote_sources=())], peer.now)
+    assert SourceEnded(VIDEO, 2000, "direction") in peer.session.poll_events()
+    (resting,) = peer.session.inbound()
+    assert resting == replace(before, active=False)
+    peer.session.configure([video(1)], peer.now)
+    assert frames(peer.send(peer.packet(2000, 96, KEY))) == [(VIDEO, None)]
+    (after,) = peer.session.inbound()
+    assert (after.packets_received, after.frames_received, after.active) == (2, 2, True)
+
+
+def test_a_resting_source_that_another_section_announces_moves_there() -> None:
+    peer = Peer([video(1)])
+    peer.send(peer.packet(2000, 96, KEY))
+    resting = video(1, direction=Direction.SENDONLY, remote_sources=())
+    moved = replace(video(1), transceiver=OTHER, mid="2")
+    peer.session.configure([resting, moved], peer.now)
+    assert frames(peer.send(peer.packet(2000, 96, KEY))) == [(OTHER, None)]
+
+
+def test_a_copy_that_nobody_asked_for_is_no_retransmission() -> None:
+    """Chromium fills its probes for bandwidth with packets that have long come."""
+    peer = Peer([video(1)])
+    peer.send(peer.packet(2000, 96, KEY))  # 100
+    peer.numbers[2000] += 1  # 101 is lost
+    peer.send(peer.packet(2000, 96, KEY))  # 102
+    peer.session.poll_transmits(peer.now)
+    for number in (100, 102, 101, 101):
+        peer.send(peer.packet(2100, 97, number.to_bytes(2, "big") + KEY))
+    peer.send(peer.packet(2100, 97, b""))
+    (facts,) = peer.session.inbound()
+    assert (facts.packets_received, facts.packets_lost) == (7, 1)
+    assert facts.retransmitted_packets_received == 2, "the second answer was asked for as the first one was"
+    assert facts.retransmitted_bytes_received == 2 * len(KEY)
+
+
 def test_a_payload_type_that_means_another_codec_from_now_on() -> None:
     peer = Peer([video(1)])
     peer.send(peer.packet(2000, 96, KEY))
@@ -313,9 +353,25 @@ def test_wrong_keys_give_nothing_and_the_session_goes_on() -> None:
     assert frames(peer.send(peer.packet(1000, 111, opus_packet(2)))) == [(AUDIO, None)]
 
 
+def test_a_report_that_comes_from_our_ssrc_makes_us_leave_it() -> None:
+    peer = Peer([audio(1), video(1)])
+    peer.session.send_frame(AUDIO, OutgoingFrame(opus_packet(0), 0.0), peer.now)
+    peer.session.poll_transmits(peer.now)
+    report = serialize_compound([ReceiverReport(ssrc=1001), SourceDescription.with_cname(1001, "x")])
+    peer.send(peer.out.protect_rtcp(report))
+    (sent,) = [facts for facts in peer.session.outbound() if facts.handle == AUDIO]
+    assert sent.ssrc != 1001 and sent.packets_sent == 0
+    peer.now += 0.1
+    said = [parse_compound(peer.back.unprotect_rtcp(data)) for data in peer.session.poll_transmits(peer.now)]
+    assert [one.ssrcs for compound in said for one in compound if isinstance(one, Bye)] == [(1001,)]
+    assert peer.session.send_frame(AUDIO, OutgoingFrame(opus_packet(1), 0.02), peer.now)
+    (packet,) = peer.session.poll_transmits(peer.now)
+    assert int.from_bytes(packet[8:12], "big") == sent.ssrc
+
+
 @pytest.mark.parametrize("ssrc", [1001, 2001])
 def test_a_peer_that_uses_our_ssrc_is_still_heard(ssrc: int) -> None:
-    """Keys differ by direction, so nothing is confused; signalling alone could change our SSRC."""
+    """Keys differ by direction, so nothing is confused, even before our SSRC is another one."""
     peer = Peer([audio(1), video(1)])
     assert frames(peer.send(peer.packet(ssrc, 111, opus_packet(0), mid="0"))) == [(AUDIO, None)]
     assert OPUS.payload_type == 111 and VP8.payload_type == 96

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from webrtc_stack.peer import MediaKind
-from webrtc_stack.peer.stats import FrameMeter, InboundOverlay, SoundMeter, SourceOverlay
+from webrtc_stack.peer.stats import FrameMeter, InboundOverlay, PlayoutMeter, SoundMeter, SourceOverlay
 
 
 def shown(*instants: float) -> FrameMeter:
@@ -76,10 +76,16 @@ def test_lost_packets_in_a_row_are_one_event_of_concealment() -> None:
         meter.sound(level, 960, 48000, concealed=concealed)
     assert meter.concealment_events == 2
     assert (meter.concealed_samples, meter.silent_concealed_samples) == (2880, 960)
-    playout = meter.playout(1.5)
-    assert playout.synthesized_samples_duration == pytest.approx(0.06)
-    assert (playout.synthesized_samples_events, playout.total_samples_count) == (2, 4800)
-    assert playout.total_playout_delay == 1.5
+
+
+def test_playout_delay_counts_for_every_sample() -> None:
+    meter = PlayoutMeter()
+    meter.taken(960, 48000, 0.01)
+    meter.taken(480, 48000, -0.001)  # a clock that went back adds nothing
+    playout = meter.members()
+    assert playout.total_samples_duration == pytest.approx(0.03)
+    assert playout.total_samples_count == 1440
+    assert playout.total_playout_delay == pytest.approx(9.6)
 
 
 def test_what_meters_tell_fits_the_overlays() -> None:

@@ -21,19 +21,35 @@ from webrtc_stack.rtp.streams import (
 
 
 def test_a_gap_is_asked_for_at_once_and_again_after_growing_round_trips() -> None:
-    nacks = NackGenerator(NackConfig(backoff=2.0, max_tries=3))
+    nacks = NackGenerator(NackConfig(backoff=2.0, max_tries=3, repeat_margin=0.008))
     nacks.set_rtt(0.1)
     nacks.received(100, 0.0)
     nacks.received(104, 1.0)
     assert nacks.next_timeout() == 1.0
     assert nacks.due(1.0) == [101, 102, 103]
-    assert nacks.due(1.05) == []
-    assert nacks.received(102, 1.06)
+    assert nacks.due(1.107) == []
+    assert nacks.received(102, 1.107)
     assert nacks.due(1.11) == [101, 103]
-    assert nacks.due(1.2) == [] and nacks.due(1.32) == [101, 103]
-    assert nacks.due(1.75) == [] and len(nacks) == 0  # three tries are enough
+    assert nacks.due(1.32) == [] and nacks.due(1.33) == [101, 103]
+    assert nacks.due(1.77) == [] and len(nacks) == 0  # three tries are enough
     assert nacks.next_timeout() == NEVER
     assert nacks.counters.given_up_tries == 2 and nacks.counters.recovered == 1
+
+
+def test_what_was_asked_for_is_remembered_for_a_while() -> None:
+    nacks = NackGenerator(NackConfig(max_missing=3))
+    for number in (0, 2, 3, 5):
+        nacks.received(number, 0.0)
+    assert nacks.due(0.0) == [1, 4]
+    assert not nacks.was_asked(1), "it is missing still"
+    nacks.received(1, 0.1)
+    assert nacks.was_asked(1) and not nacks.was_asked(2)
+    nacks.keyframe_received(5)
+    assert nacks.was_asked(4), "given up, but it may come yet"
+    nacks.received(8, 0.2)
+    nacks.due(0.2)
+    nacks.forget_before(9)
+    assert [number for number in range(9) if nacks.was_asked(number)] == [4, 6, 7]
 
 
 def test_what_is_too_old_is_given_up() -> None:

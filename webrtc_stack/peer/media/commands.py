@@ -15,7 +15,7 @@ from ...errors import InvalidArgumentError, InvalidStateError, NotSupportedError
 from ...packetization import event_of
 from ...rtp import RtpPacket, streams
 from ...srtp import SrtpContext
-from ..parameters import Codec, Encoding, MediaKind, TransceiverHandle
+from ..parameters import Codec, Encoding, MediaKind, SourceIds, TransceiverHandle
 from .config import MediaConfig
 from .events import KeyframeRequested, MediaEvent, OutgoingFrame
 from .happenings import Happenings
@@ -57,6 +57,8 @@ class MediaCommands(MachineBase[MediaEvent]):
         self._twcc_in = streams.TwccReceiver(config.twcc)
         self._twcc_out = streams.TwccSender(config.twcc, first=random_u32(entropy) & 0x7FFF)
         self._own_ssrc = random_u32(entropy) or 1
+        self._entropy = entropy.fork("collisions")
+        self._collisions = 0
         self._reader = RtcpReader(
             self._router.sources, self._table.by_ssrc, self._table.by_rtx_ssrc, self._twcc_out, self.drops
         )
@@ -89,6 +91,11 @@ class MediaCommands(MachineBase[MediaEvent]):
             if outbound.sent.last_packet_at is not None and self._writer is not None:
                 self._writer.leave([outbound.ids.ssrc])
         self._router.configure(self._table)
+        for section in self._table:
+            for source in section.plan.remote_sources:
+                self._used_by_peer(source.ssrc, now)
+                if source.rtx_ssrc is not None:
+                    self._used_by_peer(source.rtx_ssrc, now)
         for section in self._table:
             if not section.may_receive:
                 self._happenings.muted(section)
@@ -129,6 +136,42 @@ class MediaCommands(MachineBase[MediaEvent]):
             self._trace.event(self._now, "source_ended", ssrc=inbound.ssrc, reason=reason)
         if not any(one.active for one in self._router.of(inbound.section.handle)):
             self._happenings.muted(inbound.section)
+
+    def _used_by_peer(self, ssrc: int, now: Instant) -> None:
+        """The peer uses an SSRC. If it is ours we leave it: BYE, and another one (RFC 3550 section 8.2).
+
+        Nothing is signalled: who goes by mid and rid follows. Beyond `max_collisions` ours stays as it is: directions
+        have keys of their own, so nothing is confused here.
+        """
+        repairs = False
+        outbound = self._table.by_ssrc.get(ssrc)
+        if outbound is None:
+            outbound = self._table.by_rtx_ssrc.get(ssrc)
+            repairs = outbound is not None
+        if outbound is None and ssrc != self._own_ssrc:
+            return
+        if self._collisions >= self.config.max_collisions:
+            self.drops.add("ssrc collision")
+            return
+        self._collisions += 1
+        if self._trace:
+            self._trace.event(now, "ssrc_collision", ssrc=ssrc)
+        if outbound is None:
+            self._own_ssrc = self._fresh_ssrc()
+        else:
+            ids = outbound.ids
+            rtx_ssrc = None if ids.rtx_ssrc is None else self._fresh_ssrc()
+            if not repairs and outbound.sent.last_packet_at is not None and self._writer is not None:
+                self._writer.leave([ssrc])
+            self._table.rename(outbound, SourceIds(ssrc=ids.ssrc if repairs else self._fresh_ssrc(), rtx_ssrc=rtx_ssrc))
+            self._ask_again()
+        self._prepare_reports(now)
+
+    def _fresh_ssrc(self) -> int:
+        while True:
+            ssrc = random_u32(self._entropy)
+            if ssrc and ssrc != self._own_ssrc and not self._router.knows(ssrc) and not self._table.knows(ssrc):
+                return ssrc
 
     @property
     def _over(self) -> bool:

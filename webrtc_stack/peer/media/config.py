@@ -61,6 +61,9 @@ class MediaConfig:
     """What RTCP may take: 5 % of 4 Mbit/s. It spaces feedback packets some 10 ms apart."""
     report_packet_results: bool = False
     """Hand up what transport-wide feedback says of each packet, for whoever estimates bandwidth."""
+    max_collisions: int = 8
+    """Times that an SSRC of ours is changed since the peer uses it: chance makes none, and a peer that hunts ours down
+    shall not make us send key frames for ever."""
     max_sections: int = 256
     """Media sections served at once."""
 
@@ -86,7 +89,7 @@ class MediaConfig:
             *(self.max_queued_packets, self.max_pending_packets, self.max_pending_frames, self.max_pending_events),
             *(self.max_early_datagrams, self.max_frame_bytes, self.max_sections, self.rtcp_bandwidth_bps),
         )
-        if min(limits) < 1 or self.max_learned_sources < 0:
-            raise InvalidArgumentError("every limit is at least 1, max_learned_sources not negative")
+        if min(limits) < 1 or self.max_learned_sources < 0 or self.max_collisions < 0:
+            raise InvalidArgumentError("every limit is at least 1, max_learned_sources and max_collisions not negative")
         if min(self.silence_timeout, self.video_report_interval, self.audio_report_interval) <= 0:
             raise InvalidArgumentError("silence_timeout and report intervals are seconds above 0")

@@ -39,6 +39,7 @@ class ReceivedFrame(NamedTuple):
     `timestamp` is the RTP timestamp, `media_time` seconds since the first frame of the stream. `capture_time` is when
     the sender captured it, on our clock as well as reports tell, None before the first report. `facts` are the payload
     format's own. `lost` frames come by playout delivery only: no data, due at the playout time of what is missing.
+    `received_at` is when the first packet of the frame came, None for what did not come.
     """
 
     data: bytes
@@ -54,6 +55,7 @@ class ReceivedFrame(NamedTuple):
     facts: Any = None
     lost: bool = False
     rotation: int | None = None
+    received_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)

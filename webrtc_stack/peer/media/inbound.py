@@ -191,22 +191,37 @@ class Inbound:
                 self._give(frame, self.payload, now)
 
     def receive_repaired(self, packet: RtpPacket, now: Instant) -> None:
-        """Takes a packet that came by retransmission, unwrapped."""
-        self.retransmitted_packets += 1
-        self.retransmitted_bytes += len(packet.payload)
+        """Takes a packet that came by retransmission, unwrapped.
+
+        What was neither missing nor ever asked for is a probe of the sender's for bandwidth: no retransmission, as
+        senders count them too.
+        """
         received = self.received
         payload = self.section.receive.by_type.get(packet.payload_type)
         index = None if received is None else received.index_of(packet.sequence_number)
         if payload is None or index is None:
             self.drops.add("repair without a stream")
             return
-        newest = index > self.highest
-        if self.nack is not None and not self.nack.received(index, now) and not newest:
-            self.drops.add("repaired twice")  # senders probe with what already came
+        nack = self.nack
+        wanted = nack is None or nack.received(index, now) or index > self.highest
+        if nack is not None and not wanted and not nack.was_asked(index):
+            self.drops.add("probe")
+            return
+        self.retransmitted_packets += 1
+        self.retransmitted_bytes += len(packet.payload)
+        if not wanted:
+            self.drops.add("repaired twice")
             return
         if packet.extensions:
             self._read_elements(dict(packet.extensions.elements), packet)
         self._deliver(packet, payload, index, now, repaired=True)
+
+    def awaits(self, sequence_number: int) -> bool:
+        """Whether this packet was asked for."""
+        if self.nack is None or self.received is None:
+            return False
+        index = self.received.index_of(sequence_number)
+        return index is not None and self.nack.awaits(index)
 
     def _begin(self, payload: Payload, now: Instant) -> streams.ReceivedStream:
         section = self.section
@@ -422,12 +437,13 @@ class Inbound:
         if frame.packet_count > 1:
             self.frames_of_many += 1
             self.total_assembly_time += now - self._run_started.get(frame.timestamp, now)
+        began = self._run_started.get(frame.timestamp, now) if self.video else now
         if self.section.deliver_playout and self.video and self.playout is not None:
-            self.playout.push_frame(frame, payload, now)
+            self.playout.push_frame(frame, payload, now, began)
         else:
-            self.give_out(self.received_frame(frame, payload))
+            self.give_out(self.received_frame(frame, payload, began))
 
-    def received_frame(self, frame: EncodedFrame, payload: Payload) -> ReceivedFrame:
+    def received_frame(self, frame: EncodedFrame, payload: Payload, received_at: Instant) -> ReceivedFrame:
         rate = payload.codec.codec.clock_rate
         level = self._levels.get(frame.timestamp) if self._levels else None
         return ReceivedFrame(
@@ -443,6 +459,7 @@ class Inbound:
             self.ssrc,
             frame.facts,
             rotation=self._rotation,
+            received_at=received_at,
         )
 
     def media_time(self, timestamp: int, rate: int) -> float:

@@ -11,7 +11,7 @@ Numbers are given when packets leave (`build`): what is refused or cleared befor
 Payloads are cut so that with the largest extension block, RTX's two bytes and the SRTP tag a datagram stays within the
 limit; the payload format makes them equal in size.
 
-Spec: RFC 3550 section 5.1; RFC 4588; RFC 8843 section 9.2 and RFC 8852 (mid and rid ride until the receiver has
+Spec: RFC 3550 sections 5.1, 8.2; RFC 4588; RFC 8843 section 9.2 and RFC 8852 (mid and rid ride until the receiver has
 reported the source). Left out: retransmission without RTX, which would protect two packets under one SRTP index.
 """
 
@@ -92,7 +92,10 @@ class Outbound:
     ) -> None:
         self.section = section
         self.number = number
+        self.planned = source
+        """The SSRCs that negotiation gave."""
         self.ids = source
+        """The SSRCs in use: others, if the peer was found to use ours (RFC 3550 section 8.2)."""
         self.encoding = encoding
         self.config = config
         self.video = section.kind is MediaKind.VIDEO
@@ -186,6 +189,23 @@ class Outbound:
                 self.rtx.packets_sent, self.rtx.bytes_sent = before.packets_sent, before.bytes_sent
         if not self.active:
             self.clear()
+
+    def successor(self, ids: SourceIds) -> Outbound:
+        """The same encoding as a new source: numbers, timestamps and counts begin anew, and video with a key frame."""
+        made = Outbound(self.section, self.number, ids, self.encoding, self.config)
+        made.planned = self.planned
+        made.payload = self.payload
+        made.tones = self.tones
+        made.paused = self.paused
+        made.needs_keyframe = self.video
+        made.renegotiated(self.encoding)
+        return made
+
+    def rename_repairs(self, rtx_ssrc: int) -> None:
+        """Retransmissions go on as another source."""
+        self.ids = SourceIds(ssrc=self.ids.ssrc, rtx_ssrc=rtx_ssrc)
+        self.rtx_identified = False
+        self.renegotiated(self.encoding)
 
     def clear(self) -> int:
         """Forgets what is queued. Returns: how many packets."""

@@ -30,6 +30,8 @@ class _Held(NamedTuple):
     content: RtpPacket | EncodedFrame
     payload: Payload
     arrival: Instant
+    began: Instant
+    """When the first packet came."""
 
 
 class Playout:
@@ -61,18 +63,18 @@ class Playout:
 
     def push_packet(self, packet: RtpPacket, payload: Payload, index: int, now: Instant, *, repaired: bool) -> None:
         """Sound: each packet is an item."""
-        data = None if payload.role is Role.TONES or not packet.payload else _Held(packet, payload, now)
+        data = None if payload.role is Role.TONES or not packet.payload else _Held(packet, payload, now, now)
         if repaired:
             self.buffer.set_repair_delay(self.rtt * 1.5)
         self.buffer.push(streams.Item(index, index, packet.timestamp, data), now, repaired=repaired)
 
-    def push_frame(self, frame: EncodedFrame, payload: Payload, now: Instant) -> None:
+    def push_frame(self, frame: EncodedFrame, payload: Payload, now: Instant, began: Instant) -> None:
         """A picture: the range of its packets is an item."""
         received = self._inbound.received
         first = None if received is None else received.index_of(frame.first_sequence_number)
         if first is None:
             return
-        item = streams.Item(first, first + frame.packet_count - 1, frame.timestamp, _Held(frame, payload, now))
+        item = streams.Item(first, first + frame.packet_count - 1, frame.timestamp, _Held(frame, payload, now, began))
         if self.buffer.push(item, now, repaired=self._inbound.retransmitted_packets > 0) is not streams.Pushed.ACCEPTED:
             self._inbound.frames_dropped += 1
 
@@ -86,7 +88,7 @@ class Playout:
             self.last_played = item.timestamp
             held: _Held = item.data
             if isinstance(held.content, EncodedFrame):
-                inbound.give_out(inbound.received_frame(held.content, held.payload))
+                inbound.give_out(inbound.received_frame(held.content, held.payload, held.began))
                 self._count(now - held.arrival, 1)
                 self._last_timestamp = item.timestamp
                 continue
@@ -98,7 +100,7 @@ class Playout:
             self._last_timestamp = item.timestamp
             for frame in frames:
                 inbound.frames_received += 1
-                inbound.give_out(inbound.received_frame(frame, held.payload))
+                inbound.give_out(inbound.received_frame(frame, held.payload, held.began))
             self._count(now - held.arrival, self._ticks)
 
     def flush(self, now: Instant) -> None:
@@ -110,7 +112,7 @@ class Playout:
             else:
                 frames = self._unpacked(held.content, held.payload)
             for frame in frames:
-                self._inbound.give_out(self._inbound.received_frame(frame, held.payload))
+                self._inbound.give_out(self._inbound.received_frame(frame, held.payload, held.began))
 
     def _unpacked(self, packet: RtpPacket, payload: Payload) -> list[EncodedFrame]:
         if self._depacketizer is None or self._payload is not payload:

@@ -8,7 +8,8 @@ Announced sources always have a place. Others share `max_learned_sources` places
 one silent longest, if it was silent for `learned_timeout`, and is refused otherwise.
 
 Spec: RFC 8843 section 9.2 (associating RTP with sections), RFC 8852 section 3 (RID), RFC 4588 section 5.3 (RTX without
-a signalled association: the one source there is). Left out: MID in SDES, outgoing SSRCs as a hint for RTCP.
+a signalled association: the one source there is, or the one that asked for what comes). Left out: MID in SDES,
+outgoing SSRCs as a hint for RTCP.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Repair:
         self.heard_at = now
         self.received = streams.ReceivedStream(ssrc, streams.ReceiverConfig())
         self.target: Inbound | None = None
+        self.candidates: Callable[[], list[Inbound]] = list
+        """The sources that it may repair, while nothing says which: the first answer to what one has asked for does."""
         self.unwrapper = streams.RtxReceiver(max_sources=1)
 
     def aim(self, target: Inbound) -> None:
@@ -45,6 +48,16 @@ class Repair:
         target.rtx_ssrc = self.ssrc
         target.rtx_received = self.received
         self.unwrapper.associate(self.ssrc, target.ssrc, self.section.receive.rtx)
+
+    def _recognise(self, packet: RtpPacket) -> Inbound | None:
+        """The one source that waits for this answer; this stream repairs it from now on (RFC 4588 section 5.3)."""
+        number = int.from_bytes(packet.payload[:2], "big")
+        if len(packet.payload) <= 2:
+            return None
+        waiting = [one for one in self.candidates() if one.awaits(number)]
+        if len(waiting) == 1:
+            self.aim(waiting[0])
+        return self.target
 
     def receive(
         self, burst: Iterable[bytes], now: Instant, twcc: streams.TwccReceiver | None, drops: Drops
@@ -72,6 +85,8 @@ class Repair:
                 drops.add("malformed")
                 continue
             self.received.receive(packet, now)
+            if target is None:
+                target = self._recognise(packet)
             if target is None:
                 drops.add("repair without a stream")
                 continue
@@ -127,18 +142,25 @@ class Router:
             if id(inbound.section) not in alive:
                 self.forget(inbound, "removed")
                 continue
-            announced = self._announced.get(inbound.ssrc, (None, None))[0] is inbound.section
+            owner = self._announced.get(inbound.ssrc, (None, None))[0]
+            announced = owner is inbound.section
+            if not inbound.section.may_receive and (owner is None or announced):
+                # It rests, and what it counted stays (W3C webrtc-stats section 6): descriptions need not name it now.
+                self._ended(inbound, "direction")
+                continue
             if inbound.announced and not announced:
                 self.forget(inbound, "removed")
                 continue
             inbound.announced = announced
-            if not inbound.section.may_receive:
-                self._ended(inbound, "direction")
         for repair in list(self.repairs.values()):
             if id(repair.section) not in alive:
                 del self.repairs[repair.ssrc]
             elif repair.target is not None:
                 repair.aim(repair.target)  # payload types may be others
+
+    def knows(self, ssrc: int) -> bool:
+        """Whether the peer uses it, as far as signalling or packets have told."""
+        return ssrc in self.sources or ssrc in self.repairs or ssrc in self._announced
 
     def forget(self, inbound: Inbound, reason: str) -> None:
         """Takes a source, and what repairs it, out of the table."""
@@ -241,6 +263,7 @@ class Router:
     ) -> Repair:
         repair = Repair(section, ssrc, rid, announced=announced, now=now)
         self.repairs[ssrc] = repair
+        repair.candidates = lambda: self._unrepaired(repair)
         target = self.sources.get(repairs) if repairs is not None else self._target(repair)
         if target is not None:
             repair.aim(target)
@@ -254,8 +277,15 @@ class Router:
         found = [one for one in self.sources.values() if one.section is repair.section]
         if repair.rid is not None:
             found = [one for one in found if one.rid == repair.rid]
-        alone = [one for one in found if one.rtx_ssrc is None] or found
+        alone = self._unrepaired(repair) or found
         return max(alone, key=_heard_at) if alone and (repair.rid is not None or len(alone) == 1) else None
+
+    def _unrepaired(self, repair: Repair) -> list[Inbound]:
+        return [
+            one
+            for one in self.sources.values()
+            if one.section is repair.section and one.rtx_ssrc is None and repair.rid in (None, one.rid)
+        ]
 
     # --- time -------------------------------------------------------------------------------------------------------
 

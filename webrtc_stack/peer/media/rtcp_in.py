@@ -30,6 +30,8 @@ class Told:
     bitrate: int | None = None
     results: list[streams.PacketResult] = field(default_factory=list)
     extended: list[rtcp.ExtendedReport] = field(default_factory=list)
+    reporters: set[int] = field(default_factory=set)
+    """The SSRCs that reports came from."""
 
 
 class RtcpReader:
@@ -69,6 +71,7 @@ class RtcpReader:
 
     def _take(self, packet: rtcp.RtcpPacket, now: Instant, told: Told) -> None:
         if isinstance(packet, rtcp.SenderReport):
+            told.reporters.add(packet.ssrc)
             inbound = self._sources.get(packet.ssrc)
             if inbound is not None:
                 inbound.receive_report(packet, now)
@@ -79,6 +82,7 @@ class RtcpReader:
                     del self._early[next(iter(self._early))]
             self._blocks(packet.reports, now, told)
         elif isinstance(packet, rtcp.ReceiverReport):
+            told.reporters.add(packet.ssrc)
             self._blocks(packet.reports, now, told)
         elif isinstance(packet, rtcp.TransportCc):
             told.results += self._twcc.receive(packet)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...errors import InvalidAccessError, InvalidArgumentError
-from ..parameters import Encoding, MediaKind, TransceiverHandle
+from ..parameters import Encoding, MediaKind, SourceIds, TransceiverHandle
 from .config import MediaConfig
 from .outbound import Outbound
 from .plan import MediaSectionPlan
@@ -56,7 +56,7 @@ class SectionTable:
             self.sections[handle] = section
         else:
             section.update(plan.mid, rtp)
-        before = {outbound.ids: outbound for outbound in self.encodings.get(handle, ())}
+        before = {outbound.planned: outbound for outbound in self.encodings.get(handle, ())}
         encodings = []
         for number, ids in enumerate(rtp.sources):
             encoding = rtp.encodings[number] if number < len(rtp.encodings) else Encoding()
@@ -79,6 +79,20 @@ class SectionTable:
             if outbound.ids.rtx_ssrc is not None:
                 self.by_rtx_ssrc[outbound.ids.rtx_ssrc] = outbound
         self.ordered = sorted(every, key=lambda one: one.video)
+
+    def knows(self, ssrc: int) -> bool:
+        """Whether it is one of ours."""
+        return ssrc in self.by_ssrc or ssrc in self.by_rtx_ssrc
+
+    def rename(self, outbound: Outbound, ids: SourceIds) -> None:
+        """Gives an encoding other SSRCs: a new source takes its place, or its retransmissions alone change."""
+        if ids.ssrc == outbound.ids.ssrc:
+            assert ids.rtx_ssrc is not None
+            outbound.rename_repairs(ids.rtx_ssrc)
+        else:
+            encodings = self.encodings[outbound.section.handle]
+            encodings[encodings.index(outbound)] = outbound.successor(ids)
+        self._index()
 
     def section(self, handle: TransceiverHandle) -> Section:
         """Errors: `InvalidAccessError` for a handle that no section has."""

@@ -113,7 +113,9 @@ class MediaSession(MediaCommands):
 
     def _receive_group(self, ssrc: int, group: list[bytes], now: Instant) -> None:
         """Packets of one SSRC. Each round takes some away: those of a section, or one that belongs nowhere."""
-        router = self._router
+        router, table = self._router, self._table
+        if ssrc in table.by_ssrc or ssrc in table.by_rtx_ssrc:
+            self._used_by_peer(ssrc, now)
         stranger = False
         while group:
             found: Inbound | Repair | None = None
@@ -165,6 +167,8 @@ class MediaSession(MediaCommands):
             self._reader.receive(plain, now, told)
         for inbound in told.byes:
             self._source_ended(inbound, "bye")
+        for ssrc in told.reporters:
+            self._used_by_peer(ssrc, now)
         if self._writer is not None:
             for report in told.extended:
                 answered = self._writer.extended.receive(report, now)

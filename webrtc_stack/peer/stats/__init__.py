@@ -27,7 +27,7 @@ from .media import (
     SentRtpStreamStats,
     VideoSourceStats,
 )
-from .meters import FrameMeter, SoundMeter
+from .meters import FrameMeter, PlayoutMeter, SoundMeter
 from .overlays import (
     NO_OVERLAYS,
     InboundOverlay,
@@ -60,6 +60,7 @@ __all__ = [
     "OutboundRtpStreamStats",
     "Overlays",
     "PeerConnectionStats",
+    "PlayoutMeter",
     "PlayoutOverlay",
     "ReceivedRtpStreamStats",
     "RemoteCandidateStats",

@@ -193,8 +193,6 @@ class AudioPlayoutStats(Stats):
 
     type: ClassVar[StatsType] = StatsType.MEDIA_PLAYOUT
     kind: MediaKind
-    synthesized_samples_duration: float | None = None
-    synthesized_samples_events: int | None = None
     total_samples_duration: float | None = None
     total_playout_delay: float | None = None
     total_samples_count: int | None = None

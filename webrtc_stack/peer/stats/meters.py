@@ -101,7 +101,6 @@ class SoundMeter:
         "_concealing",
         "audio_level",
         "concealed_samples",
-        "concealment_duration",
         "concealment_events",
         "samples",
         "silent_concealed_samples",
@@ -118,7 +117,6 @@ class SoundMeter:
         self.concealed_samples = 0
         self.silent_concealed_samples = 0
         self.concealment_events = 0
-        self.concealment_duration = 0.0
 
     def sound(self, level: float | None, samples: int, sample_rate: int, *, concealed: bool = False) -> None:
         """A stretch of sound: its peak as a part of full scale (0 to 1; None: unknown), its samples of one channel.
@@ -133,7 +131,6 @@ class SoundMeter:
         self.samples += samples
         if concealed:
             self.concealed_samples += samples
-            self.concealment_duration += duration
             if level == 0:
                 self.silent_concealed_samples += samples
             self.concealment_events += not self._concealing
@@ -157,12 +154,32 @@ class SoundMeter:
             "concealment_events": self.concealment_events,
         }
 
-    def playout(self, total_playout_delay: float | None = None) -> PlayoutOverlay:
-        """The playout of this sound; `total_playout_delay` is the player's own: seconds times samples."""
+
+class PlayoutMeter:
+    """Watches sound being taken by whoever plays it.
+
+    `delay` is what is known of the way from the decoder to the ear: how long the sound waited to be taken, and what the
+    player adds, if it says so. What was made up for lost packets is `concealed_samples` of the stream, as W3C has it,
+    and none of the playout's business.
+    """
+
+    __slots__ = ("samples", "total_playout_delay", "total_samples_duration")
+
+    def __init__(self) -> None:
+        self.samples = 0
+        self.total_samples_duration = 0.0
+        self.total_playout_delay = 0.0
+
+    def taken(self, samples: int, sample_rate: int, delay: float) -> None:
+        """A stretch of sound goes to the player: its samples of one channel, and their delay in seconds."""
+        self.samples += samples
+        self.total_samples_duration += samples / sample_rate
+        self.total_playout_delay += max(delay, 0.0) * samples
+
+    def members(self) -> PlayoutOverlay:
+        """The overlay that this is."""
         return PlayoutOverlay(
-            synthesized_samples_duration=self.concealment_duration,
-            synthesized_samples_events=self.concealment_events,
             total_samples_duration=self.total_samples_duration,
             total_samples_count=self.samples,
-            total_playout_delay=total_playout_delay,
+            total_playout_delay=self.total_playout_delay,
         )

@@ -89,8 +89,6 @@ class SourceOverlay:
 class PlayoutOverlay:
     """The playout of one received audio track."""
 
-    synthesized_samples_duration: float | None = None
-    synthesized_samples_events: int | None = None
     total_samples_duration: float | None = None
     total_playout_delay: float | None = None
     total_samples_count: int | None = None

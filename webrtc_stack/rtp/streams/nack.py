@@ -1,7 +1,7 @@
 """Which packets are missing, and when to ask for them (again).
 
-A gap is asked for at once, or after `reorder_wait` where the path reorders; again after a round trip (with growing
-patience), up to `max_tries` times and not beyond `max_age`: a packet that would come too late is not worth its
+A gap is asked for at once, or after `reorder_wait` where the path reorders; again after a round trip and a margin (with
+growing patience), up to `max_tries` times and not beyond `max_age`: a packet that would come too late is not worth its
 bandwidth. When more than `max_missing` packets are missing, no retransmission will help: the list is emptied and a key
 frame is wanted instead (`keyframe_needed`), which the owner turns into a PLI.
 
@@ -38,6 +38,10 @@ class NackConfig:
     """Seconds between requests of one packet at least, however short the path: the sender's pacer needs time too."""
     max_interval: float = 0.5
     """Seconds between requests at most: a wrong RTT must not silence us."""
+    repeat_margin: float = 0.01
+    """Seconds beyond the round trip before a repetition. The round trip that reports measure is that of RTCP, which
+    nobody queues; a retransmission waits for the sender's pacer (5 ms in browsers) and may meet more jitter than the
+    last report did. Asked for again a moment too early, it comes twice: with no margin a third did."""
     backoff: float = 1.25
     """Factor by which patience grows with each try."""
     max_per_message: int = 253
@@ -49,8 +53,8 @@ class NackConfig:
             raise InvalidArgumentError("max_missing, max_tries and max_per_message are 1 or more")
         if not 0 < self.min_interval <= self.max_interval or self.backoff < 1 or self.max_age <= 0:
             raise InvalidArgumentError("0 < min_interval <= max_interval, backoff >= 1, max_age > 0 must hold")
-        if self.reorder_wait < 0 or self.initial_rtt < 0:
-            raise InvalidArgumentError("reorder_wait and initial_rtt are seconds and not negative")
+        if min(self.reorder_wait, self.initial_rtt, self.repeat_margin) < 0:
+            raise InvalidArgumentError("reorder_wait, initial_rtt and repeat_margin are seconds and not negative")
 
 
 class _Missing:
@@ -79,12 +83,14 @@ class NackCounters:
 class NackGenerator:
     """The list of missing packets of one stream."""
 
-    __slots__ = ("_config", "_highest", "_missing", "_next", "_rtt", "_trace", "counters", "keyframe_needed")
+    __slots__ = ("_asked", "_config", "_highest", "_missing", "_next", "_rtt", "_trace", "counters", "keyframe_needed")
 
     def __init__(self, config: NackConfig | None = None) -> None:
         self._config = config or NackConfig()
         self._trace = self._config.trace
         self._missing: dict[int, _Missing] = {}
+        self._asked: dict[int, None] = {}
+        """What was asked for and is waited for no longer, the latest of it."""
         self._highest: int | None = None
         self._rtt = self._config.initial_rtt
         self._next: Instant = NEVER
@@ -99,6 +105,21 @@ class NackGenerator:
     def missing(self) -> tuple[int, ...]:
         """Indexes still waited for, oldest first."""
         return tuple(self._missing)
+
+    def was_asked(self, index: int) -> bool:
+        """Whether a packet that is not missing now was asked for before: a copy is an answer, come late or twice."""
+        return index in self._asked
+
+    def awaits(self, index: int) -> bool:
+        """Whether a packet was asked for, and may still come."""
+        entry = self._missing.get(index)
+        return index in self._asked if entry is None else entry.tries > 0
+
+    def _done(self, index: int, entry: _Missing) -> None:
+        if entry.tries:
+            self._asked[index] = None
+            if len(self._asked) > self._config.max_missing:
+                del self._asked[next(iter(self._asked))]
 
     def set_rtt(self, rtt: float) -> None:
         """The round-trip time in seconds, when a new one is known."""
@@ -115,8 +136,10 @@ class NackGenerator:
             self._highest = index
             return False
         if index <= highest:
-            if self._missing.pop(index, None) is None:
+            entry = self._missing.pop(index, None)
+            if entry is None:
                 return False
+            self._done(index, entry)
             self.counters.recovered += 1
             return True
         self._highest = index
@@ -147,7 +170,7 @@ class NackGenerator:
                 break
             gone.append(number)
         for number in gone:
-            del self._missing[number]
+            self._done(number, self._missing.pop(number))
         if not self._missing:
             self._next = NEVER
 
@@ -177,13 +200,13 @@ class NackGenerator:
                     gone.append(number)
                     continue
                 if len(asked) < config.max_per_message:
-                    patience = max(self._rtt, config.min_interval) * config.backoff**entry.tries
+                    patience = max(self._rtt + config.repeat_margin, config.min_interval) * config.backoff**entry.tries
                     entry.tries += 1
                     entry.next_at = now + min(patience, config.max_interval)
                     asked.append(number)
             earliest = min(earliest, entry.next_at, entry.since + config.max_age)
         for number in gone:
-            del self._missing[number]
+            self._done(number, self._missing.pop(number))
         self._next = earliest
         self.counters.requested += len(asked)
         if self._trace and (asked or gone):
