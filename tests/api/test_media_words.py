@@ -68,5 +68,28 @@ def test_the_end_can_be_waited_for() -> None:
             await call.left.close()
             assert "peer" in await asyncio.wait_for(waiting, 5)
             assert await call.left.wait_closed() == "closed"
+            assert await call.left.wait_over() == "closed"
+
+    sim.run(main)
+
+
+def test_a_connection_that_failed_is_over_and_not_closed() -> None:
+    async def main(net: sim.Network) -> None:
+        async with a_call(net) as call:
+            call.left.add_track(camera())
+            await call.negotiate()
+            await call.left.connection_state.wait_for("connected", timeout=10)
+            closed = asyncio.create_task(call.left.wait_closed())
+            over = asyncio.create_task(call.left.wait_over())
+            patient = asyncio.create_task(call.left.wait_over(patience=5))
+            net.link("10.0.0.1", "10.0.0.2", loss=1.0)
+            began = asyncio.get_running_loop().time()
+            assert await asyncio.wait_for(over, 90)
+            failed = asyncio.get_running_loop().time()
+            assert call.left.connection_state.value == "failed" and not closed.done() and failed - began > 10
+            assert await asyncio.wait_for(patient, 10) == call.left.connection_state.reason
+            assert asyncio.get_running_loop().time() - failed == pytest.approx(5)
+            await call.left.close()
+            await closed
 
     sim.run(main)

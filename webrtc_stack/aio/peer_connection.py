@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from ..base import SYSTEM_ENTROPY
 from ..datachannel import MessageReceived
+from ..errors import ConnectionLost, TimedOut
 from ..io import AddressPolicy, AsyncioRuntime, Driver, Runtime
 from ..peer import (
     ConnectionState,
@@ -195,9 +196,29 @@ class PeerConnection(ChannelApi, MediaApi):
     # --- the end ----------------------------------------------------------------------------------------------------
 
     async def wait_closed(self) -> str:
-        """Waits for the end, whoever brings it about. Returns: why it ended, in words."""
+        """Waits for `close()`, whoever calls it: a connection that failed is not closed (see `wait_over`). A peer that
+        says goodbye closes it, too. Returns: why it ended, in words."""
         await self._closed.wait()
         return self.connection_state.reason
+
+    async def wait_over(self, *, patience: float = 0.0) -> str:
+        """Waits until nothing comes any more: the connection is closed, or has failed. Then `close()` it.
+
+        W3C leaves a failed connection alive, since an ICE restart may bring it back: who restarts gives `patience`, the
+        seconds that this may take. Returns: why it is over, in words.
+        """
+        state = self.connection_state
+        over = (ConnectionState.FAILED, ConnectionState.CLOSED)
+        try:
+            while True:
+                found = await state.wait_for(lambda value: value in over)
+                if found is ConnectionState.FAILED and patience > 0:
+                    await state.wait_for(lambda value: value is not ConnectionState.FAILED, timeout=patience)
+                    continue
+                break
+        except (ConnectionLost, TimedOut):
+            pass  # it was closed before this began, or did not come back in time
+        return state.reason
 
     async def close(self) -> None:
         """Says goodbye to the peer and frees everything; at most `close_timeout` seconds. Idempotent."""

@@ -108,10 +108,7 @@ async def call(pc: rtc.PeerConnection, url: str) -> None:
 
 async def over(pc: rtc.PeerConnection) -> None:
     """Returns when the peer has left, in whatever way, and the connection is closed."""
-    try:
-        await pc.connection_state.wait_for(lambda state: state in ("failed", "closed"))
-    except rtc.ConnectionLost:
-        pass  # it was closed before this began
+    await pc.wait_over()
     await pc.close()
 
 

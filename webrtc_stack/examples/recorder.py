@@ -24,10 +24,11 @@ from webrtc_stack import devices
 from webrtc_stack.examples import _signalling as signalling
 
 CODECS = {
-    "webm": ("VP8", "VP9", "AV1"),
-    "mkv": ("VP8", "VP9", "AV1", "H264"),
-    "mp4": ("H264", "VP9", "AV1"),
+    "webm": ("video/VP8", "video/VP9", "video/AV1"),
+    "mkv": ("video/VP8", "video/VP9", "video/AV1", "video/H264"),
+    "mp4": ("video/H264", "video/VP9", "video/AV1"),
 }
+"""What each file can hold, best first."""
 
 
 class Recordings:
@@ -44,16 +45,11 @@ class Recordings:
         pc = await signalling.take_offer(request, self._client)
         for transceiver in pc.transceivers:
             if transceiver.kind == "video":
-                transceiver.set_codec_preferences(self._codecs())
+                transceiver.set_codec_preferences(CODECS[self._container])
         task = asyncio.create_task(self._record(pc))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return await signalling.answer(pc)
-
-    def _codecs(self) -> list[rtc.Codec]:
-        """What the file can hold, best first, and retransmission."""
-        every = rtc.Receiver.get_capabilities("video").codecs
-        return [codec for name in (*CODECS[self._container], "rtx") for codec in every if codec.name == name]
 
     async def _record(self, pc: rtc.PeerConnection) -> None:
         path = self._folder / f"call{next(self._numbers)}.{self._container}"

@@ -29,7 +29,7 @@ from webrtc_stack import devices
 from webrtc_stack.examples import _signalling as signalling
 from webrtc_stack.rtp import RtpPacket
 
-VP8 = [codec for codec in rtc.Sender.get_capabilities("video").codecs if codec.name in ("VP8", "rtx")]
+CODEC = "video/VP8"
 """What both sides speak here; any other codec of the call would do, with its name and parameters in the SDP file."""
 
 
@@ -49,7 +49,7 @@ class Gateway(asyncio.DatagramProtocol):
         pc = await signalling.take_offer(request, self._client)
         video = next(one for one in pc.transceivers if one.kind == "video")
         video.direction = rtc.Direction.SENDRECV
-        video.set_codec_preferences(VP8)
+        video.set_codec_preferences([CODEC])
         self._sender = video.sender
         self._task = asyncio.create_task(self._serve(pc, video.receiver))
         return await signalling.answer(pc)
@@ -81,7 +81,7 @@ class Gateway(asyncio.DatagramProtocol):
             packet = RtpPacket.parse(data)
         except rtc.ParseError:
             return  # somebody else's datagram
-        self._sender.send_rtp([packet], codec="video/VP8")  # whatever payload type FFmpeg has chosen
+        self._sender.send_rtp([packet], codec=CODEC)  # whatever payload type FFmpeg has chosen
 
 
 def describe(payload_type: int, port: int) -> str:
