@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.programs import find_module
 from webrtc_stack.packetization import DepacketizerConfig, payload_format
 from webrtc_stack.packetization.audio import AudioPacketizer
 from webrtc_stack.packetization.g711 import alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
@@ -17,7 +18,7 @@ from webrtc_stack.packetization.opus import OpusFacts, parse_packet
 from webrtc_stack.packetization.red import RedPacketizer
 from webrtc_stack.rtp import RtpPacket
 
-av = pytest.importorskip("av")
+av = find_module("av")
 
 Convert = Callable[[bytes], bytes]
 LAWS = [("pcm_mulaw", ulaw_encode, ulaw_decode), ("pcm_alaw", alaw_encode, alaw_decode)]

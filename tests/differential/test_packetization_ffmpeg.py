@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from tests.support.programs import find_module
 from tests.unit.packetization.streams import Packet, push_all, to_packets
 from webrtc_stack.packetization import EncodedFrame, payload_format
 from webrtc_stack.packetization.nal import split_annex_b
 from webrtc_stack.packetization.vp9_header import Vp9FrameHeader
 
-av = pytest.importorskip("av", reason="PyAV is not installed")
+av = find_module("av")
 
 ENCODERS = {
     "VP8": ("libvpx", "vp8", {"deadline": "realtime", "cpu-used": "8"}),

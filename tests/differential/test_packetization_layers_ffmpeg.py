@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.differential.test_packetization_ffmpeg import HEIGHT, WIDTH, decode, picture
+from tests.support.programs import find_module
 from tests.unit.packetization.streams import Packet, push_all
 from webrtc_stack.packetization import (
     DepacketizerConfig,
@@ -25,7 +26,7 @@ from webrtc_stack.packetization import (
     payload_format,
 )
 
-av = pytest.importorskip("av", reason="PyAV is not installed")
+av = find_module("av")
 
 FRAMES = 24
 STEP = 3000

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
+from tests.support.programs import find_module
 from webrtc_stack.base import SeededEntropy, random_below
 from webrtc_stack.rtp import AudioLevel, ExtensionMap, RtpPacket, Uri, rtcp
 
-aiortc_rtp = pytest.importorskip("aiortc.rtp", reason="aiortc comes with the extra `interop`")
-parameters = pytest.importorskip("aiortc.rtcrtpparameters", reason="aiortc comes with the extra `interop`")
+aiortc_rtp = find_module("aiortc.rtp")
+parameters = find_module("aiortc.rtcrtpparameters")
 
 MAP = ExtensionMap({1: Uri.MID, 2: Uri.ABS_SEND_TIME, 3: Uri.AUDIO_LEVEL, 4: Uri.TRANSPORT_CC, 5: Uri.RID})
 _FIELDS = {

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.programs import find_module
 from webrtc_stack.base import Address, SeededEntropy, random_below, random_u32, random_u64, random_word
 from webrtc_stack.stun import Attribute, AttributeType, Message, MessageClass
 
-aioice: Any = pytest.importorskip("aioice.stun", reason="aioice comes with the extra `interop`")
+aioice: Any = find_module("aioice.stun")
 
 
 @pytest.mark.parametrize("seed", range(50))

@@ -6,11 +6,12 @@ import ipaddress
 
 import pytest
 
+from tests.support.programs import find_module
 from tests.unit.turn.harness import PASSWORD, PEER, USER, Wire
 from webrtc_stack.base import Address
 from webrtc_stack.stun import AttributeType, Message, long_term_key
 
-stun = pytest.importorskip("aioice.stun")
+stun = find_module("aioice.stun")
 A = AttributeType
 
 

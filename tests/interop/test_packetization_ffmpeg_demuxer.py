@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.differential.test_packetization_ffmpeg import ENCODERS, encoded, units_of
+from tests.support.programs import find_module
 from tests.unit.packetization.streams import to_packets
 from webrtc_stack.packetization import payload_format
 
-av = pytest.importorskip("av", reason="PyAV is not installed")
+av = find_module("av")
 
 CEILING = 30.0
 PAYLOAD_TYPE = 96

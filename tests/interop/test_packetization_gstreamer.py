@@ -20,6 +20,7 @@ from tests.differential.test_packetization_ffmpeg import (
     units_of,
 )
 from tests.support.gstreamer import Buffer, GStreamer
+from tests.support.programs import find_module
 from tests.unit.packetization.streams import Packet, push_all, to_packets
 from webrtc_stack.packetization import (
     AudioPacketizer,
@@ -38,7 +39,7 @@ from webrtc_stack.packetization.h264 import parse_stap_a
 from webrtc_stack.packetization.h265 import parse_aggregation
 from webrtc_stack.rtp import RtpPacket
 
-pytest.importorskip("av", reason="PyAV is not installed")
+find_module("av")
 
 BYTE_STREAM = "stream-format=byte-stream,alignment=au"
 RAW = {name: f"video/x-{name.lower()}" for name in ("VP8", "VP9", "AV1")} | {

@@ -1,11 +1,12 @@
-"""Programs that tests talk to: skipped by name where they are missing, a failure where CI promises them."""
+"""Programs and modules that tests talk to: skipped by name where they are missing, a failure where CI promises them."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -29,8 +30,18 @@ def find_python_with(module: str) -> str:
     return missing_program(f"a Python with {module}")
 
 
+def find_module(name: str) -> Any:
+    """A module that is optional here, or a skip that names it; with `CI=true` a failure. At a file's top level too."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise  # it is there, and broken
+    return missing_program(f"the Python package {name.partition('.')[0]}")
+
+
 def missing_program(name: str) -> NoReturn:
     """Skips by `name`; with `CI=true` a failure."""
     if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
         pytest.fail(f"{name} is not installed, and CI promises it")
-    pytest.skip(f"{name} is not installed")
+    pytest.skip(f"{name} is not installed", allow_module_level=True)

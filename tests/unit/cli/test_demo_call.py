@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import webrtc_stack as rtc
+from tests.support.programs import find_module
 from webrtc_stack import sim
 from webrtc_stack.cli.demo import studio as studio_module
 from webrtc_stack.cli.demo.call import LINES, preferring
@@ -193,7 +194,7 @@ def test_without_pyav_there_is_no_studio(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_page_reads_pythons_picture_and_hears_its_tone(tmp_path: Path) -> None:
-    pytest.importorskip("av", reason="pictures and sound need the extra demo")
+    find_module("av")
     from webrtc_stack import devices
 
     async def main(net: sim.Network) -> None:
@@ -223,7 +224,7 @@ def test_the_page_reads_pythons_picture_and_hears_its_tone(tmp_path: Path) -> No
 
 
 def test_the_parrot_says_again_what_it_heard_and_only_then(tmp_path: Path) -> None:
-    pytest.importorskip("av", reason="pictures and sound need the extra demo")
+    find_module("av")
     from webrtc_stack import devices
 
     async def main(net: sim.Network) -> None:
@@ -257,7 +258,7 @@ def test_the_parrot_says_again_what_it_heard_and_only_then(tmp_path: Path) -> No
 
 
 def test_the_parrot_keeps_a_bounded_tape() -> None:
-    studio = pytest.importorskip("av", reason="needs the extra demo") and open_studio()
+    studio = find_module("av") and open_studio()
     assert studio is not None
 
     async def main() -> None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.programs import find_module
 from webrtc_stack import cli, sim
 from webrtc_stack.cli.demo import files, port_number
 from webrtc_stack.cli.demo.keyboard import LineEditor
@@ -142,7 +143,7 @@ def test_every_element_that_the_script_names_exists() -> None:
 
 
 def test_every_script_is_served_and_every_import_is_of_one() -> None:
-    pytest.importorskip("aiohttp", reason="the web server is part of the extra demo")
+    find_module("aiohttp")
     from webrtc_stack.cli.demo.server import _FILES
 
     served = {name for name, _ in _FILES.values()}
@@ -156,7 +157,7 @@ def test_every_script_is_served_and_every_import_is_of_one() -> None:
 
 
 def test_only_names_of_this_machine_are_served() -> None:
-    pytest.importorskip("aiohttp", reason="the web server is part of the extra demo")
+    find_module("aiohttp")
     from webrtc_stack.cli.demo.server import host_allowed, origin_allowed
 
     own = frozenset({"localhost", "box"})
@@ -173,7 +174,7 @@ def test_only_names_of_this_machine_are_served() -> None:
 
 
 def test_the_screen_shows_pairs_dtls_sctp_and_transfers(tmp_path: Path) -> None:
-    pytest.importorskip("rich", reason="the live terminal is part of the extra demo")
+    find_module("rich")
     from rich.console import Console
 
     from webrtc_stack.cli.demo.terminal import Screen
