@@ -36,7 +36,7 @@ HARDWARE = {"outbound-rtp.powerEfficientEncoder", "inbound-rtp.powerEfficientDec
 
 
 NEVER_BY_CHROMIUM = "outbound-rtp.firCount"
-"""Chromium asks by PLI even where only FIR is agreed."""
+"""Chromium asks by PLI even where only FIR is agreed; Firefox asks by FIR then (`test_stats_members.py`)."""
 
 
 def sections(sdp: str) -> list[str]:

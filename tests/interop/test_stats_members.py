@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from tests.support import netns
 from tests.support.remote_peer import Remote
 
+from .call import with_ours
 from .conftest import missing
 from .stats_call import DELAY, NEVER_BY_CHROMIUM, StatsCall
+from .test_media_repair import grows
 from .test_media_stats import close_to
 
 Entries = dict[str, dict[str, Any]]
@@ -54,3 +57,18 @@ async def test_every_implemented_member_is_seen_in_one_call(remote: Remote) -> N
         measured = [one["roundTripTime"] for one in report.values() if one.get("roundTripTime")]
         assert measured
         assert all(0.9 * DELAY <= one <= 2 * max(DELAY, min(measured)) for one in measured), measured
+
+
+async def test_firefox_asks_by_fir_where_nothing_else_is_agreed(remote: Remote) -> None:
+    """The one member that no call with Chromium shows."""
+    if remote.name != "firefox":
+        pytest.skip("Chromium asks by PLI all the same, aiortc does not ask")
+    async with with_ours(remote, name="FIR") as call:
+        call.edits["left"] = lambda sdp: re.sub(r"a=rtcp-fb:\d+ nack pli\r\n", "", sdp)
+        video = await call.add("video")
+        await call.negotiate()
+        await video.right.prepare_keyframe_requests()
+        await call.connected()
+        await call.flow()
+        await video.right.request_keyframe()
+        await grows(call, "left", "outbound-rtp", "firCount")
