@@ -140,8 +140,9 @@ class MediaCommands(MachineBase[MediaEvent]):
     def _used_by_peer(self, ssrc: int, now: Instant) -> None:
         """The peer uses an SSRC. If it is ours we leave it: BYE, and another one (RFC 3550 section 8.2).
 
-        Nothing is signalled: who goes by mid and rid follows. Beyond `max_collisions` ours stays as it is: directions
-        have keys of their own, so nothing is confused here.
+        Nothing is signalled: who goes by mid and rid follows. What remains: descriptions go on naming the old SSRC, so
+        a peer that goes by `a=ssrc` alone loses the stream; contributing sources are not looked at. Beyond
+        `max_collisions` ours stays as it is: directions have keys of their own, so nothing is confused here.
         """
         repairs = False
         outbound = self._table.by_ssrc.get(ssrc)
