@@ -39,7 +39,7 @@ def implemented(kind: type[stats.Stats]) -> set[str]:
     return names - NEVER_FILLED.get(kind, set())
 
 
-NEVER_FILLED: dict[type[stats.Stats], set[str]] = {stats.RemoteCandidateStats: {"url"}}
+NEVER_FILLED: dict[type[stats.Stats], set[str]] = {stats.RemoteCandidateStats: {"url", "relayProtocol"}}
 """Inherited, though W3C has them for the other side only."""
 
 

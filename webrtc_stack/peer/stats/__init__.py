@@ -10,6 +10,7 @@ from .connection import (
     IceRole,
     LocalCandidateStats,
     PeerConnectionStats,
+    RelayProtocol,
     RemoteCandidateStats,
     TransportStats,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "PlayoutMeter",
     "PlayoutOverlay",
     "ReceivedRtpStreamStats",
+    "RelayProtocol",
     "RemoteCandidateStats",
     "RemoteInboundRtpStreamStats",
     "RemoteOutboundRtpStreamStats",

@@ -17,6 +17,7 @@ from .connection import (
     IceRole,
     LocalCandidateStats,
     PeerConnectionStats,
+    RelayProtocol,
     RemoteCandidateStats,
     TransportStats,
 )
@@ -154,6 +155,7 @@ def _local(
 ) -> LocalCandidateStats:
     agent = transport.ice
     present = generation == agent.generation
+    protocol = agent.relay_protocol(candidate) if present else None
     return LocalCandidateStats(
         id=id,
         timestamp=clock.timestamp,
@@ -167,6 +169,8 @@ def _local(
         foundation=candidate.foundation,
         related_address=candidate.related_host,
         related_port=candidate.related_port,
+        tcp_type=candidate.tcp_type,
+        relay_protocol=None if protocol is None else RelayProtocol(protocol),
         username_fragment=candidate.ufrag or (agent.local_parameters.ufrag if present else None),
     )
 
@@ -188,6 +192,7 @@ def _remote(
         foundation=candidate.foundation,
         related_address=candidate.related_host,
         related_port=candidate.related_port,
+        tcp_type=candidate.tcp_type,
         username_fragment=candidate.ufrag or (None if parameters is None else parameters.ufrag),
     )
 

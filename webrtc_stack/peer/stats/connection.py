@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
-from ...base import CandidateType
+from ...base import CandidateType, TcpType
 from ...datachannel import ChannelState
 from ...ice import IceState, PairState
 from ..transport import DtlsState
@@ -78,6 +78,14 @@ class TransportStats(Stats):
     selected_candidate_pair_changes: int | None = None
 
 
+class RelayProtocol(StrEnum):
+    """RTCIceServerTransportProtocol."""
+
+    UDP = "udp"
+    TCP = "tcp"
+    TLS = "tls"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IceCandidateStats(Stats):
     """A candidate of either side. `address` is a name where the peer signalled one (mDNS)."""
@@ -93,6 +101,9 @@ class IceCandidateStats(Stats):
     foundation: str | None = None
     related_address: str | None = None
     related_port: int | None = None
+    relay_protocol: RelayProtocol | None = None
+    """How we reach the server of a relay of ours."""
+    tcp_type: TcpType | None = None
     username_fragment: str | None = None
 
 
