@@ -70,8 +70,6 @@ class TestTheirRelay:
     async def test_we_reach_a_peer_at_its_relay(
         self, networks: Networks, far: Remote, server: ServerName, transport: Transport, a: Nat, b: Nat
     ) -> None:
-        if far.name == "ours":
-            pytest.skip("not yet")
         networks.become(a, b)
         relayed: dict[str, Any] = {"iceServers": [networks.server(server).ice_server(transport)]}
         if far.name != "aiortc":  # it has no such policy; where nothing else gets out it needs none
@@ -87,3 +85,57 @@ class TestTheirRelay:
             if theirs is not None:
                 assert theirs.local == "relay"
                 assert theirs.protocol == transport.partition("-")[0]
+
+
+class TestOurRelay:
+    """Whatever lies between, a relay gets us through: ours alone, or one on either side."""
+
+    @pytest.mark.parametrize(
+        ("server", "transport", "a", "b"),
+        [
+            ("coturn", "udp", Nat.SYMMETRIC, Nat.SYMMETRIC),
+            ("ours", "udp", Nat.SYMMETRIC, Nat.CONE),
+            ("coturn", "tcp", Nat.UDP_BLOCKED, Nat.SYMMETRIC),
+            ("ours", "tcp", Nat.UDP_BLOCKED, Nat.UDP_BLOCKED),
+            ("coturn", "tls", Nat.TCP_443, Nat.TCP_443),
+            ("ours", "tls", Nat.TCP_443, Nat.CONE),
+        ],
+    )
+    @pytest.mark.parametrize("policy", ["relay", "all"])
+    async def test_both_sides_have_a_server(
+        self, networks: Networks, far: Remote, server: ServerName, transport: Transport, a: Nat, b: Nat, policy: str
+    ) -> None:
+        networks.become(a, b)
+        config = {"iceServers": [networks.server(server).ice_server(transport)], "iceTransportPolicy": policy}
+        async with LabCall(networks.ours, far, left_config=config, right_config=config) as call:
+            await call.open(timeout=CONNECTS)
+            found = await route(call.left)
+            assert found is not None
+            if policy == "relay":
+                assert found.local == "relay"
+                assert all(" typ relay " in candidate for candidate in call.candidates[0]), call.candidates[0]
+                assert all(
+                    " raddr 0.0.0.0 rport 0" in candidate or " raddr 10." not in candidate
+                    for candidate in call.candidates[0]
+                ), "the address that a policy hides stands beside its relay"
+            else:
+                assert "relay" in (found.local, found.remote)
+            if found.local == "relay":
+                assert found.protocol == transport
+
+    async def test_many_servers_are_asked_at_once_and_the_one_that_can_be_reached_serves(
+        self, networks: Networks, far: Remote
+    ) -> None:
+        """As an application lists them: both servers by every transport. Only TLS to port 443 gets out here."""
+        networks.become(Nat.TCP_443, Nat.CONE)
+        servers = [networks.server(name).ice_server("stun", "udp", "tcp", "tls") for name in ("coturn", "ours")]
+        if far.name == "aiortc":
+            servers_there = servers[:1]  # it takes no more than one of a kind
+        else:
+            servers_there = servers
+        async with LabCall(
+            networks.ours, far, left_config={"iceServers": servers}, right_config={"iceServers": servers_there}
+        ) as call:
+            await call.open(timeout=CONNECTS)
+            assert (found := await route(call.left)) is not None
+            assert (found.local, found.protocol) == ("relay", "tls")

@@ -164,9 +164,13 @@ class Site:
 
     def new_public_address(self) -> str:
         """The provider gives the site another public address; nothing comes to the former one any more."""
-        former, self.public = self.public, f"198.51.100.{100 + self.number}"
-        self.provider.ip(f"addr add {self.public}/24 dev outside", f"addr del {former}/24 dev outside")
-        self.provider.ip("route replace default via 198.51.100.1")
+        first, second = (f"198.51.100.{base + self.number}" for base in (10, 100))
+        former, self.public = self.public, second if self.public == first else first
+        self.provider.ip(
+            f"addr del {former}/24 dev outside",
+            f"addr add {self.public}/24 dev outside",
+            "route replace default via 198.51.100.1",
+        )
         self.set(self.kind)
         return self.public
 
