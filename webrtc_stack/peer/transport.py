@@ -90,7 +90,7 @@ class Transport:
                 paths=paths,
                 servers=config.relay_servers(),
                 families=tuple(config.relay_families),
-                tcp=IceTcp.OFF if self.relay_only else config.ice_tcp,
+                tcp=IceTcp.OFF if self.relay_only else IceTcp(config.ice_tcp),
                 entropy=config.entropy.fork("carriers"),
                 trace=config.trace,
             )
@@ -166,7 +166,7 @@ class Transport:
         self.pump(now)
 
     def _gather_wish(self) -> GatherAddresses:
-        return GatherAddresses(tcp=self._config.ice_tcp is IceTcp.PASSIVE and not self.relay_only)
+        return GatherAddresses(tcp=self._config.ice_tcp == IceTcp.PASSIVE and not self.relay_only)
 
     def add_local(self, address: Address, socket_id: SocketId, now: Instant) -> None:
         self._locals[socket_id] = address
@@ -437,6 +437,8 @@ class Transport:
         match event:
             case LocalFound(address, socket, origin):
                 self._locals[socket] = address
+                if self.relay_only:  # who hides behind a relay hides where it is reached from, too (RFC 9429, 4.1.1)
+                    origin = origin._replace(related=Address("::" if address.is_ipv6 else "0.0.0.0", 0))
                 self.ice.add_local(address, socket, now, origin)
             case LocalLost(socket):
                 self._locals.pop(socket, None)
