@@ -20,18 +20,20 @@ from .networks import CONNECTS, Networks, ServerName
 
 class TestWithoutServers:
     @pytest.mark.parametrize(
-        ("a", "b", "expected"),
+        ("a", "b", "local", "remote"),
         [
-            (Nat.OPEN, Nat.OPEN, Route("host", "host", "udp")),
-            (Nat.FIREWALL, Nat.FIREWALL, Route("host", "host", "udp")),
-            (Nat.CONE, Nat.OPEN, Route("prflx", "host", "udp")),
-            (Nat.OPEN, Nat.SYMMETRIC, Route("host", "prflx", "udp")),
+            (Nat.OPEN, Nat.OPEN, "host", "host"),
+            (Nat.FIREWALL, Nat.FIREWALL, "host", "host"),
+            (Nat.CONE, Nat.OPEN, "prflx", "host"),
+            (Nat.OPEN, Nat.SYMMETRIC, "host", "prflx"),
         ],
     )
     async def test_one_side_that_can_be_reached_is_enough(
-        self, networks: Networks, far: Remote, a: Nat, b: Nat, expected: Route
+        self, networks: Networks, far: Remote, a: Nat, b: Nat, local: str, remote: str
     ) -> None:
-        assert await networks.connects(far, a, b) == expected
+        found = await networks.connects(far, a, b)
+        # A check may come before the candidate that it comes from has been signalled.
+        assert found in (Route(local, remote, "udp"), Route(local, "prflx", "udp"))
 
 
 class TestWithStun:
@@ -114,10 +116,9 @@ class TestOurRelay:
             if policy == "relay":
                 assert found.local == "relay"
                 assert all(" typ relay " in candidate for candidate in call.candidates[0]), call.candidates[0]
-                assert all(
-                    " raddr 0.0.0.0 rport 0" in candidate or " raddr 10." not in candidate
-                    for candidate in call.candidates[0]
-                ), "the address that a policy hides stands beside its relay"
+                assert all(" raddr 0.0.0.0 rport 0" in candidate for candidate in call.candidates[0]), (
+                    "an address that the policy hides stands beside the relay"
+                )
             else:
                 assert "relay" in (found.local, found.remote)
             if found.local == "relay":
@@ -139,3 +140,19 @@ class TestOurRelay:
             await call.open(timeout=CONNECTS)
             assert (found := await route(call.left)) is not None
             assert (found.local, found.protocol) == ("relay", "tls")
+
+
+class TestTcp:
+    """ICE over TCP (RFC 6544) where no UDP gets out: we listen, the peer connects."""
+
+    @pytest.mark.parametrize("we_offer", [True, False], ids=["we offer", "they offer"])
+    async def test_a_peer_connects_to_our_listener(self, networks: Networks, far: Remote, we_offer: bool) -> None:
+        if far.name == "aiortc":
+            pytest.skip("aiortc has no ICE-TCP")
+        networks.become(Nat.OPEN, Nat.UDP_BLOCKED)
+        ends = [(networks.ours, {"ours": {"ice_tcp": "passive"}}), (far, {})]
+        (left, left_config), (right, right_config) = ends if we_offer else ends[::-1]
+        async with LabCall(left, right, left_config=left_config, right_config=right_config) as call:
+            await call.open(timeout=CONNECTS)
+            found = await route(call.left if we_offer else call.right)
+            assert found == Route("host", "prflx", "tcp")

@@ -12,6 +12,8 @@ from . import seeds
 from .remote_media import RemoteMediaPeer
 from .remote_peer import CEILING, Remote, RemoteChannel, RemoteError
 
+FOREVER = 600.0
+
 _numbers = itertools.count(1)
 
 
@@ -27,13 +29,14 @@ class Route(NamedTuple):
 
 
 async def _pump(source: RemoteMediaPeer, sink: RemoteMediaPeer, seen: list[str]) -> None:
+    """Carries candidates for as long as the call lasts: restarts and new addresses bring more of them."""
     while True:
-        candidate = await source.next_candidate()
+        candidate = await source.next_candidate(timeout=FOREVER)
         if candidate is not None and candidate["candidate"]:
             seen.append(candidate["candidate"])
         await sink.add_candidate(candidate)
         if candidate is None:
-            return
+            await asyncio.sleep(0.05)  # who has no more says so again and again
 
 
 def _config(config: dict[str, Any] | None) -> dict[str, Any]:
@@ -75,10 +78,12 @@ class LabCall:
         await asyncio.gather(self.left.close(), self.right.close())
 
     async def negotiate(self, *, restart: bool = False) -> None:
-        """Offer and answer; candidates trickle from then on."""
+        """Offer and answer; from the first ones on candidates trickle."""
         offer = await self.left.offer(trickle=True, restart=restart)
         answer = await self.right.answer(offer, trickle=True)
         await self.left.set_remote(answer)
+        if self._pumps:
+            return
         self._pumps += [
             asyncio.create_task(_pump(self.left, self.right, self.candidates[0])),
             asyncio.create_task(_pump(self.right, self.left, self.candidates[1])),

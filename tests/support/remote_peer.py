@@ -73,9 +73,9 @@ class RemotePeer:
     async def add_candidate(self, candidate: dict[str, Any] | None) -> None:
         await self._call("add_candidate", candidate=candidate)
 
-    async def next_candidate(self) -> dict[str, Any] | None:
+    async def next_candidate(self, *, timeout: float = CEILING) -> dict[str, Any] | None:
         """The next local candidate in the browser's JSON shape; None at the end of candidates."""
-        candidate: dict[str, Any] | None = await self._call("next_candidate")
+        candidate: dict[str, Any] | None = await self._call("next_candidate", timeout=timeout)
         return candidate
 
     async def wait_state(self, state: str, *, timeout: float = CEILING) -> None:
