@@ -44,7 +44,8 @@ def _closed(facts: ConnectionFacts) -> Diagnosis | None:
         return Diagnosis(
             Verdict.PEER_CLOSED, "the peer closed the connection", ("nothing went wrong: it said goodbye",)
         )
-    return Diagnosis(Verdict.CLOSED, f"the connection was closed here: {plain(facts.reason) or 'closed'}")
+    why = "" if facts.reason in ("", "closed") else f": {plain(facts.reason)}"
+    return Diagnosis(Verdict.CLOSED, f"the connection was closed here{why}")
 
 
 def _dtls_failed(facts: ConnectionFacts) -> Diagnosis | None:
@@ -73,7 +74,7 @@ def _dtls_silence(facts: ConnectionFacts) -> Diagnosis:
     dtls = facts.dtls
     way = facts.selected
     where = "" if way is None else f" on {pair(way)}"
-    if not dtls.datagrams_received:
+    if not dtls.messages_received:
         return Diagnosis(
             Verdict.DTLS_UNANSWERED,
             f"ICE checks are answered{where}, but nothing of DTLS came back",
@@ -128,12 +129,12 @@ def _path_lost(facts: ConnectionFacts) -> Diagnosis | None:
         )
     since = "" if silent is None else f" {duration(silent)} ago"
     if facts.ice_state == "disconnected":
-        text, then = "stopped answering", "it may come back by itself; restart_ice() finds another path sooner"
+        ended, then = "", "it may come back by itself; restart_ice() finds another path sooner"
     else:
-        text, then = "went silent and its consent to receive has run out", "restart_ice() finds another path, if any"
+        ended, then = "; its consent to receive has run out", "restart_ice() finds another path, if there is one"
     return Diagnosis(
         Verdict.PEER_SILENT,
-        f"the connection stood, then the peer {text}{since}",
+        f"the connection stood, then the peer stopped answering{since}{ended}",
         (then, "the peer's program may have ended without a word, its network changed, or a NAT forgotten the path"),
     )
 
@@ -292,7 +293,12 @@ def _wrong_credentials(facts: ConnectionFacts) -> Diagnosis | None:
     seen = [one for one in strange if facts.drops.get(one)]
     if any(one.state == "succeeded" for one in facts.pairs) or not (refused or seen):
         return None
-    whose = "the peer refuses our checks (401)" if refused else "the checks that come are signed for somebody else"
+    if refused:
+        whose = "the peer refuses our checks (401)"
+    elif "ice: response integrity" in seen:
+        whose = "what the peer answers is not signed with the password that its description has"
+    else:
+        whose = "the checks that come are those of another attempt"
     return Diagnosis(
         Verdict.WRONG_ICE_CREDENTIALS,
         f"the two sides hold different ICE credentials: {whose}",

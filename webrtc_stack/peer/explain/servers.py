@@ -50,7 +50,7 @@ def _trouble(server: ServerFacts) -> Trouble:
         return (
             Verdict.TURN_CREDENTIALS_REFUSED,
             f"the TURN server refuses the username or password ({said})",
-            (*hint, "time-limited credentials run out: fetch new ones for each call"),
+            hint or ("check username and password; time-limited ones run out: fetch new ones for each call",),
         )
     if server.code == 486:
         return (
@@ -70,13 +70,13 @@ def _trouble(server: ServerFacts) -> Trouble:
         return (
             Verdict.TURN_CONNECTION_REFUSED,
             f"nothing listens where the TURN server should be ({url}: {reason})",
-            (*hint, "see that the server runs and that port and transport in the URL are its own"),
+            ("see that the server runs and that port and transport in the URL are its own",),
         )
     if _unresolved(server):
         return (
             Verdict.TURN_NAME_UNRESOLVED,
             f"the name of the TURN server was not resolved ({url})",
-            (*hint, "check the name in the URL, and the DNS of this machine"),
+            ("check the name in the URL, and the DNS of this machine",),
         )
     return (
         Verdict.TURN_SERVER_SILENT,

@@ -114,6 +114,8 @@ class DtlsFacts:
     error_text: str = ""
     datagrams_sent: int = 0
     datagrams_received: int = 0
+    messages_received: int = 0
+    """Whole messages of the handshake: an alert after the end is none."""
     largest_bytes: int = 1200
     local_fingerprints: tuple[str, ...] = ()
     remote_fingerprints: tuple[str, ...] = ()
