@@ -83,10 +83,11 @@ def answers(port: int) -> bool:
 
 
 @contextmanager
-def coturn(folder: Path, *options: str) -> Iterator[int]:
+def coturn(folder: Path, *options: str, auth: bool = False) -> Iterator[int]:
     port, other = free_ports()
     arguments = [find_program("turnserver"), "-n", "--no-cli", "--log-file", "stdout", "--simple-log", "--no-tls"]
-    arguments += ["--no-dtls", "--listening-port", str(port), "--alt-listening-port", str(other), "--no-auth"]
+    arguments += ["--no-dtls", "--listening-port", str(port), "--alt-listening-port", str(other)]
+    arguments += [] if auth else ["--no-auth"]
     arguments += ["--allow-loopback-peers", "--relay-ip", FIRST, "--pidfile", str(folder / "pid"), "--realm", "x.org"]
     arguments += ["--userdb", str(folder / "users"), *options]
     with process(arguments, folder / "coturn.log", lambda text: answers(port)):

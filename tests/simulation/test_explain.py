@@ -17,7 +17,7 @@ CALM = {Verdict.CONNECTED, Verdict.CONNECTING, Verdict.NOT_STARTED, Verdict.CLOS
 @functools.cache
 def explanation(name: str) -> Explanation:
     link = sim.LinkConfig(latency=0.01)
-    return sim.run(STAGES[name][1], network=sim.Network(7, default_link=link), deadline=400)  # type: ignore[arg-type]
+    return sim.run(STAGES[name][1], network=sim.Network(7, default_link=link), deadline=400)
 
 
 @pytest.mark.parametrize("name", STAGES)

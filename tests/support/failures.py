@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 import webrtc_stack as rtc
 from tests.support.peers import connected_channels
@@ -21,7 +22,7 @@ LONG = 45.0
 SERVER = "203.0.113.10"
 NOBODY = "203.0.113.99"
 
-Stage = Callable[[sim.Network], Awaitable[Explanation]]
+Stage = Callable[[sim.Network], Coroutine[Any, Any, Explanation]]
 STAGES: dict[str, tuple[Verdict, Stage]] = {}
 
 

@@ -12,7 +12,12 @@ from typing import Any, Final
 
 from .. import io
 from ..version import __version__
-from .failures import has
+from .failures import CommandError, has
+
+_EPILOG: Final = """examples:
+  webrtc-stack doctor
+  webrtc-stack doctor --connect stun:stun.example.org
+  webrtc-stack doctor --connect turn:turn.example.org turns:turn.example.org:443 --username alice --credential secret"""
 
 EXTRAS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "demo": ("the page of `webrtc-stack demo`", ("aiohttp", "av", "rich", "zeroconf")),
@@ -181,11 +186,27 @@ def _yes(flag: bool, yes: str, no: str) -> str:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Shows versions, what this machine offers to WebRTC, and which optional parts are missing."
+    parser.description = (
+        "Shows versions, what this machine offers to WebRTC, and which optional parts are missing.\n"
+        "With --connect it tries STUN and TURN servers for real instead, connects two peers through them,\n"
+        "and explains what failed. Exit code 0 when all of that works, else 1."
+    )
+    parser.epilog = _EPILOG
+    connect = parser.add_argument_group("trying servers")
+    connect.add_argument("--connect", metavar="URL", nargs="+", help="stun:, turn: and turns: URLs to try")
+    connect.add_argument("--username", help="for turn: and turns:")
+    connect.add_argument("--credential", help="its password")
+    connect.add_argument("--relay-only", action="store_true", help="connect the two peers through relays only")
     parser.add_argument("--json", action="store_true", help="print the report as JSON, for bug reports and programs")
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.connect:
+        from .doctor_connect import run_connect
+
+        return run_connect(options)
+    if options.username or options.credential or options.relay_only:
+        raise CommandError("--username, --credential and --relay-only go with --connect", code=2)
     report = examine()
     print(to_json(report) if options.json else to_text(report))
     return 0

@@ -76,7 +76,11 @@ def _candidates(facts: ConnectionFacts) -> list[Finding]:
     if facts.remote_description:
         theirs = [candidate(one) for one in facts.remote_candidates]
         out.append(Finding(topic, f"the peer's: {listing(theirs, 6) or 'none'}", bool(theirs)))
-    ignored = [f"{plain(_short(one.candidate), 60)}: {plain(one.reason)}" for one in facts.ignored_candidates]
+    ignored = [
+        f"{plain(_short(one.candidate), 60)}: {plain(one.reason)}"
+        for one in facts.ignored_candidates
+        if facts.local_candidates or "no local" not in one.reason  # without any of ours that goes without saying
+    ]
     out += [Finding(topic, f"not used: {text}") for text in fold(ignored)[:_MAX_PAIRS]]
     return out
 
