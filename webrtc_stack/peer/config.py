@@ -122,7 +122,7 @@ class PeerConfig:
     ice_candidate_pool_size: int = 0
     """Above 0: gathering begins when the connection is made, so that candidates are there when a description is set.
     There is one bundle, so any number means one."""
-    ice_tcp: IceTcp = IceTcp.OFF
+    ice_tcp: IceTcp = IceTcp.ACTIVE
     relay_families: Sequence[int] = (4, 6)
     """Relayed addresses wished for from each TURN server: 4, 6 or both; a server gives what it has."""
     bundle_policy: BundlePolicy = BundlePolicy.BALANCED

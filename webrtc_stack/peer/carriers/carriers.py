@@ -38,6 +38,7 @@ from ...turn import (
     Allocated,
     AllocationFailed,
     AlternateServer,
+    ClientState,
     Closed,
     CloseReason,
     PermissionFailed,
@@ -314,11 +315,15 @@ class Carriers(MachineBase[CarrierEvent]):
         now = self._advance(now)
         owner = self._streams.get(number)
         if isinstance(owner, TcpPath):
-            self._paths.pin(path)
-            self._inner[path] = owner
-            self._ready += owner.opened(path)
+            if owner.wire is None:
+                self._paths.pin(path)
+                self._inner[path] = owner
+                self._ready += owner.opened(path)
             return
-        if isinstance(owner, Relay):  # the server that another one named
+        if isinstance(owner, Relay):
+            if owner.client.state is not ClientState.REDIRECTED:
+                return  # said twice
+            # The server that another one named.
             self._inner.pop(owner.path, None)
             owner.move(path)
             self._inner[path] = owner

@@ -1,0 +1,121 @@
+"""Two whole peers over TURN relays, on the virtual network."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+import webrtc_stack as rtc
+from tests.support.peers import connected_channels, two_peers
+from tests.support.relays import ice_server, relay_only, turn_service
+from webrtc_stack import sim
+from webrtc_stack.base import CandidateType
+
+LATENCY = sim.LinkConfig(latency=0.01)
+
+
+def networks(net: sim.Network) -> tuple[sim.Host, sim.Host, sim.Host]:
+    """Two hosts that do not reach each other, and a server that both reach."""
+    left, right, server = net.host("10.1.0.1"), net.host("10.2.0.1"), net.host("203.0.113.10")
+    net.link(left, right, up=False)
+    return left, right, server
+
+
+def kinds(pc: rtc.PeerConnection) -> tuple[str, str]:
+    pair = pc.snapshot().ice.selected_pair
+    assert pair is not None
+    return pair.local.type, pair.remote.type
+
+
+@pytest.mark.parametrize("relaying", ["left", "both"])
+def test_hosts_that_cannot_reach_each_other_meet_through_a_relay(relaying: str) -> None:
+    async def main(net: sim.Network) -> None:
+        _, _, server = networks(net)
+        service = turn_service(server)
+        config = rtc.ClientConfig(ice_servers=[ice_server(server)])
+        answerer = config if relaying == "both" else rtc.ClientConfig()
+        async with two_peers(net, config=config, answerer_config=answerer) as (left, right):
+            ours, theirs = await connected_channels(left, right)
+            assert net.now < 1.0
+            assert "relay" in kinds(left)
+            for number in range(50):
+                await ours.send(bytes([number]) * 1000 * number)
+                await theirs.send(f"back {number}")
+            for number in range(50):
+                assert await theirs.receive() == bytes([number]) * 1000 * number
+                assert await ours.receive() == f"back {number}"
+            assert service.server.allocations
+        await asyncio.sleep(1.0)
+        assert not service.server.allocations, "closing gives them back"
+
+    sim.run(main, network=sim.Network(1, default_link=LATENCY))
+
+
+def test_relay_only_announces_and_uses_nothing_else() -> None:
+    async def main(net: sim.Network) -> None:
+        net.host("10.1.0.1"), net.host("10.2.0.1")
+        server = net.host("203.0.113.10")
+        turn_service(server)
+        async with two_peers(net, config=relay_only(ice_server(server))) as (left, right):
+            ours, theirs = await connected_channels(left, right)
+            await ours.send("through two relays")
+            assert await theirs.receive() == "through two relays"
+            for pc in (left, right):
+                assert kinds(pc) == ("relay", "relay")
+                snapshot = pc.snapshot().ice
+                assert {one.type for one in snapshot.local_candidates} == {CandidateType.RELAY}
+                assert pc.local_description is not None
+                assert "10.1.0.1" not in pc.local_description.sdp.replace("raddr 10.1.0.1", "raddr")
+        direct = [sent for sent in net.log if {sent.source.host, sent.destination.host} == {"10.1.0.1", "10.2.0.1"}]
+        assert direct == []
+
+    sim.run(main, network=sim.Network(1, default_link=LATENCY))
+
+
+def test_a_direct_path_is_taken_where_there_is_one() -> None:
+    async def main(net: sim.Network) -> None:
+        net.host("10.1.0.1"), net.host("10.2.0.1")
+        server = net.host("203.0.113.10")
+        turn_service(server)
+        async with two_peers(net, config=rtc.ClientConfig(ice_servers=[ice_server(server)])) as (left, right):
+            await connected_channels(left, right)
+            await asyncio.sleep(1.0)
+            assert kinds(left) == kinds(right) == ("host", "host")
+
+    sim.run(main, network=sim.Network(1, default_link=LATENCY))
+
+
+def test_a_dead_server_delays_nothing_but_the_end_of_gathering() -> None:
+    async def main(net: sim.Network) -> None:
+        _, _, server = networks(net)
+        turn_service(server)
+        dead = rtc.IceServer("turn:203.0.113.99", username="a", credential="b")
+        config = rtc.ClientConfig(ice_servers=[dead, ice_server(server)])
+        async with two_peers(net, config=config) as (left, right):
+            connecting = asyncio.create_task(connected_channels(left, right))
+            await left.connection_state.wait_for(rtc.ConnectionState.CONNECTED)
+            assert net.now < 1.0
+            await connecting
+            await left.wait_gathering_complete(timeout=30)
+            assert net.now < 6.0
+
+    sim.run(main, network=sim.Network(1, default_link=LATENCY))
+
+
+def test_all_servers_are_asked_and_each_gives_a_candidate() -> None:
+    async def main(net: sim.Network) -> None:
+        net.host("10.1.0.1"), net.host("10.2.0.1")
+        servers = [net.host(f"203.0.113.{number}") for number in (10, 11, 12)]
+        for server in servers:
+            turn_service(server)
+        config = rtc.ClientConfig(ice_servers=[ice_server(server) for server in servers])
+        async with two_peers(net, config=config) as (left, _):
+            left.create_data_channel("x")
+            await left.set_local_description()
+            await left.wait_gathering_complete(timeout=10)
+            relays = [one for one in left.snapshot().ice.local_candidates if one.type == CandidateType.RELAY]
+            assert [one.host for one in relays] == ["203.0.113.10", "203.0.113.11", "203.0.113.12"]
+            assert [one.priority for one in relays] == sorted((one.priority for one in relays), reverse=True)
+
+    sim.run(main, network=sim.Network(1, default_link=LATENCY))
