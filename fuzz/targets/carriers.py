@@ -1,7 +1,7 @@
 """Whatever servers, peers and streams do: carriers never raise, and keep within their bounds.
 
-The input is a script: an opcode a byte, with bytes behind it for those that carry data. Chunks arrive on a TURN server's
-path, on a stream to one, on an accepted stream; commands come in any order and with any number.
+The input is a script: an opcode a byte, with bytes behind it for those that carry data. Chunks arrive on a TURN
+server's path, on a stream to one, on an accepted stream; commands come in any order and with any number.
 """
 
 from __future__ import annotations
@@ -82,5 +82,3 @@ def fuzz_one(data: bytes) -> None:
     carriers.close(now)
     carriers.handle_timeout(now + 1.0)
     assert carriers.closed
-
-

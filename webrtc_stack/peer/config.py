@@ -157,6 +157,8 @@ class PeerConfig:
             raise InvalidArgumentError("ice_transport_policy 'relay' needs a TURN server among ice_servers")
         if not 0 <= self.ice_candidate_pool_size <= 255:
             raise InvalidArgumentError(f"ice_candidate_pool_size is 0 to 255, got {self.ice_candidate_pool_size}")
+        if self.ice_tcp not in tuple(IceTcp):
+            raise InvalidArgumentError(f"ice_tcp is one of {', '.join(IceTcp)}, got {self.ice_tcp!r}")
         if tuple(self.relay_families) not in ((4,), (6,), (4, 6)):
             raise InvalidArgumentError(f"relay_families are (4,), (6,) or (4, 6), got {tuple(self.relay_families)}")
         if not 1024 <= self.max_message_size <= 1024 * 1024 * 1024:

@@ -19,6 +19,9 @@ from ...turn import ClientState, DataRelayed, Framer, TurnClient, TurnEvent
 _datagram: Final[Callable[[tuple[PathId, bytes, int]], Datagram]] = partial(tuple.__new__, Datagram)
 _transmit: Final[Callable[[tuple[PathId, bytes, int]], Transmit]] = partial(tuple.__new__, Transmit)
 
+_BINDING_RESPONSES: Final = (b"\x01\x01", b"\x01\x11")
+"""The types of a Binding success and error response, which a TURN client never asks for."""
+
 
 class Relay:
     """See the module's docstring. `server` is its place in the configuration, `base` the driver's socket it sends
@@ -106,9 +109,13 @@ class Relay:
                 last, path = peer, self._path_from(peer)
             if path is not None:
                 out.append(_datagram((path, data, 0)))
+        server = self.path
+        if framer is None:
+            # The server answers STUN on the same port: those answers are for who asked, the gathering of ICE.
+            out += [_datagram((server, data, 0)) for data in rest if data[:2] in _BINDING_RESPONSES]
+            rest = [data for data in rest if data[:2] not in _BINDING_RESPONSES]
         if not rest:
             return
-        server = self.path
         client.receive_many([_datagram((server, data, 0)) for data in rest], now)
         for event in client.poll_events():
             if type(event) is not DataRelayed:
