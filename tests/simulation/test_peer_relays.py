@@ -47,6 +47,9 @@ def test_hosts_that_cannot_reach_each_other_meet_through_a_relay(relaying: str) 
                 assert await theirs.receive() == bytes([number]) * 1000 * number
                 assert await ours.receive() == f"back {number}"
             assert service.server.allocations
+            told = (await left.get_stats()).of_type("local-candidate")
+            relays = [(one.relay_protocol, one.url) for one in told if one.candidate_type == "relay"]
+            assert relays == [("udp", f"turn:203.0.113.10:{PORT}")]
         await asyncio.sleep(1.0)
         assert not service.server.allocations, "closing gives them back"
 
@@ -159,5 +162,25 @@ def test_every_transport_to_a_server_gives_a_relay() -> None:
             relays = [one for one in pc.snapshot().ice.local_candidates if one.type == CandidateType.RELAY]
             assert len(relays) == 3
             assert pc.snapshot().time < 1.0
+
+    sim.run(main, network=sim.Network(1, default_link=LATENCY))
+
+
+def test_where_udp_is_blocked_tcp_connects_and_the_statistics_say_so() -> None:
+    async def main(net: sim.Network) -> None:
+        net.firewall(udp=False).host("10.1.0.1"), net.host("10.2.0.1")
+        passive = rtc.ClientConfig(ice_tcp=rtc.IceTcp.PASSIVE)
+        async with two_peers(net, config=rtc.ClientConfig(), answerer_config=passive) as (left, right):
+            ours, theirs = await connected_channels(left, right)
+            await ours.send("over a stream")
+            assert await theirs.receive() == "over a stream"
+            for pc, local, remote in ((left, "active", "passive"), (right, "passive", "active")):
+                report = await pc.get_stats()
+                (transport,) = report.of_type("transport")
+                pairs = {one.id: one for one in report.of_type("candidate-pair")}
+                pair = pairs[transport.selected_candidate_pair_id or ""]
+                ends = report[pair.local_candidate_id], report[pair.remote_candidate_id]
+                assert [one.to_json()["tcpType"] for one in ends] == [local, remote]
+                assert {one.to_json()["protocol"] for one in ends} == {"tcp"}
 
     sim.run(main, network=sim.Network(1, default_link=LATENCY))

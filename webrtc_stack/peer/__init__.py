@@ -2,6 +2,7 @@
 
 from ..datachannel import ChannelHandle, ChannelSnapshot
 from .calls import TransceiverView
+from .carriers import IceTcp
 from .config import BundlePolicy, IceServer, IceTransportPolicy, PeerConfig, RtcpMuxPolicy
 from .core import PeerCore
 from .description import IceCandidate, SessionDescription
@@ -94,6 +95,7 @@ __all__ = [
     "IceGatheringStateChanged",
     "IceServer",
     "IceSnapshot",
+    "IceTcp",
     "IceTransportPolicy",
     "IgnoredCandidate",
     "KeyframeRequested",
