@@ -193,15 +193,9 @@ class IceAgent(MachineBase[IceEvent]):
         return self._session.number
 
     @property
-    def remote_addresses(self) -> dict[Address, Candidate]:
-        """The peer's candidates of this generation by the address they mean: names resolved.
-
-        Where one of UDP and one of TCP share an address, the one that was known first.
-        """
-        known: dict[Address, Candidate] = {}
-        for remote in self._session.remotes.all:
-            known.setdefault(remote.address, remote.candidate)
-        return known
+    def remote_endpoints(self) -> dict[tuple[Address, str], Candidate]:
+        """The peer's candidates of this generation by address and transport ("udp", "tcp"): names resolved."""
+        return {(one.address, one.candidate.transport): one.candidate for one in self._session.remotes.all}
 
     def server_url(self, candidate: Candidate) -> str | None:
         """The URL of the server that a local candidate of this generation came from; None for others."""

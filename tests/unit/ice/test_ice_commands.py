@@ -186,8 +186,8 @@ def test_data_is_counted_on_its_pair_and_in_total() -> None:
     counters = agent.counters
     assert (counters.data_packets_sent, counters.data_bytes_sent) == (4, 3010)
     assert (counters.data_packets_received, counters.data_bytes_received) == (3, 57)
-    assert (pair.generation, pair.remote_address) == (agent.generation, next(iter(agent.remote_addresses)))
-    assert agent.remote_addresses[pair.remote_address].host == "10.0.0.2"
+    assert (pair.generation, pair.remote_address) == (agent.generation, next(iter(agent.remote_endpoints))[0])
+    assert agent.remote_endpoints[pair.remote_address, "udp"].host == "10.0.0.2"
     agent.restart(now + 4)
     agent.data_sent(path, 1, 1, now + 5)
     (pair,) = agent.pairs

@@ -108,13 +108,13 @@ def ice(
     pairs = agent.pairs
     local = {ids.local_candidate(one, generation): (one, generation) for one in agent.local_candidates}
     remote = {
-        ids.remote_candidate(address, generation): (address, one, generation)
-        for address, one in agent.remote_addresses.items()
+        ids.remote_candidate(address, transport, generation): (address, one, generation)
+        for (address, transport), one in agent.remote_endpoints.items()
     }
     for pair in pairs:
         local.setdefault(ids.local_candidate(pair.local, pair.generation), (pair.local, pair.generation))
         remote.setdefault(
-            ids.remote_candidate(pair.remote_address, pair.generation),
+            ids.remote_candidate(pair.remote_address, pair.remote.transport, pair.generation),
             (pair.remote_address, pair.remote, pair.generation),
         )
     return [
@@ -130,7 +130,7 @@ def _pair(pair: PairSnapshot, overlays: Overlays, clock: WallClock) -> IceCandid
         timestamp=clock.timestamp,
         transport_id=ids.TRANSPORT,
         local_candidate_id=ids.local_candidate(pair.local, pair.generation),
-        remote_candidate_id=ids.remote_candidate(pair.remote_address, pair.generation),
+        remote_candidate_id=ids.remote_candidate(pair.remote_address, pair.remote.transport, pair.generation),
         state=pair.state,
         nominated=pair.nominated,
         packets_sent=pair.packets_sent,

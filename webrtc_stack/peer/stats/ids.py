@@ -33,9 +33,9 @@ def local_candidate(candidate: Candidate, generation: int) -> str:
     return f"L{generation}-{_digest(candidate.type.value, *where)}"
 
 
-def remote_candidate(address: Address, generation: int) -> str:
-    """By its address alone: a peer-reflexive candidate that is signalled later stays what it was."""
-    return f"R{generation}-{_digest(*address)}"
+def remote_candidate(address: Address, transport: str, generation: int) -> str:
+    """By where it is reached alone: a peer-reflexive candidate that is signalled later stays what it was."""
+    return f"R{generation}-{_digest(transport, *address)}"
 
 
 def pair(snapshot: PairSnapshot) -> str:
