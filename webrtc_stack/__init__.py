@@ -93,6 +93,7 @@ if TYPE_CHECKING:
         WebRTCError,
     )
     from .peer import (
+        AddressRewrite,
         BundlePolicy,
         Codec,
         CodecParameters,
@@ -108,6 +109,7 @@ if TYPE_CHECKING:
         OutgoingFrame,
         PeerSnapshot,
         ReceivedFrame,
+        RewriteMode,
         RtcpMuxPolicy,
         RtpCapabilities,
         SdpType,
@@ -117,6 +119,7 @@ if TYPE_CHECKING:
     from .sdp import Direction
 
 __all__ = [
+    "AddressRewrite",
     "AudioConstraints",
     "AudioTrack",
     "AuthenticationFailed",
@@ -181,6 +184,7 @@ __all__ = [
     "Receiver",
     "RemoteTrack",
     "ResourceError",
+    "RewriteMode",
     "RtcpMuxPolicy",
     "RtpCapabilities",
     "ScreenConstraints",

@@ -25,6 +25,7 @@ class FakeSocket:
         self, address: Address, on_burst: Callable[[Sequence[ReceivedLike]], None], on_writable: Callable[[], None]
     ) -> None:
         self.address = address
+        self.dscp: int | None = None
         self.writable = True
         self.closed = False
         self.bursts: list[list[Outgoing]] = []
@@ -218,11 +219,13 @@ class FakeRuntime:
         local: LocalAddressLike,
         *,
         port: int = 0,
+        dscp: int | None = None,
         on_burst: Callable[[Sequence[ReceivedLike]], None],
         on_writable: Callable[[], None],
     ) -> FakeSocket:
         self._bind(local, port)
         socket = FakeSocket(Address(local[1], port or 50_000 + len(self.sockets)), on_burst, on_writable)
+        socket.dscp = dscp
         self.sockets.append(socket)
         return socket
 

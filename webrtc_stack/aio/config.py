@@ -15,6 +15,9 @@ class ClientConfig(PeerConfig):
 
     port_range: tuple[int, int] | None = None
     """First and last local UDP port, tried in order: for containers and firewalls. None: the system chooses."""
+    dscp: int | None = None
+    """The differentiated services codepoint of every UDP datagram sent, 0 to 63; None leaves it to the system. 46 is
+    what RFC 8837 gives to audio of high priority."""
     include_loopback: bool | None = None
     """Whether 127.0.0.1 and ::1 are candidates. None: only when this machine has no other address."""
     interfaces: Collection[str] | Callable[[str, str], bool] | None = None
@@ -27,6 +30,8 @@ class ClientConfig(PeerConfig):
         PeerConfig.__post_init__(self)
         if self.port_range is not None and not 0 < self.port_range[0] <= self.port_range[1] < 65536:
             raise InvalidArgumentError(f"port_range is (first, last) within 1 to 65535, got {self.port_range}")
+        if self.dscp is not None and not 0 <= self.dscp <= 63:
+            raise InvalidArgumentError(f"dscp is a number from 0 to 63, or None, got {self.dscp}")
         if self.close_timeout <= 0:
             raise InvalidArgumentError(f"close_timeout is in seconds and positive, got {self.close_timeout}")
 

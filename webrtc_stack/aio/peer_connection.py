@@ -105,6 +105,7 @@ class PeerConnection(ChannelApi, MediaApi):
                 interfaces=self.config.interfaces,
             ),
             port_range=self.config.port_range,
+            dscp=self.config.dscp,
             on_events=self._on_events,
             trace=self.config.trace,
         )

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ..base import SYSTEM_ENTROPY, Address, Entropy, Instant
 from ..trace import NO_TRACE, Trace
@@ -95,18 +96,20 @@ class AsyncioRuntime:
         local: LocalAddressLike,
         *,
         port: int = 0,
+        dscp: int | None = None,
         on_burst: Callable[[Sequence[ReceivedLike]], None],
         on_writable: Callable[[], None],
     ) -> BurstSocket:
         """Errors: `OSError`; `NotSupportedError` on a loop without `add_reader`."""
-        sock = bind_udp(local, port, self._udp)
+        config = self._udp if dscp is None else replace(self._udp, dscp=dscp)
+        sock = bind_udp(local, port, config)
         try:
             opened = BurstSocket(
                 sock,
                 self._reactor,
                 on_burst=on_burst,
                 on_writable=on_writable,
-                config=self._udp,
+                config=config,
                 scope_id=local[2],
                 trace=self._trace,
             )

@@ -81,11 +81,12 @@ class Driver:
         on_events: Callable[[list[Any]], None],
         policy: AddressPolicy | None = None,
         port_range: tuple[int, int] | None = None,
+        dscp: int | None = None,
         watch: bool = True,
         trace: Trace = NO_TRACE,
     ) -> None:
-        """`port_range` is for UDP and TCP; with `watch` a change of the machine's addresses gathers anew, once the core
-        has wished to gather at all.
+        """`port_range` is for UDP and TCP, `dscp` marks what UDP sends; with `watch` a change of the machine's
+        addresses gathers anew, once the core has wished to gather at all.
 
         Errors: `InvalidArgumentError` for a port range that is none.
         """
@@ -99,6 +100,7 @@ class Driver:
             runtime,
             policy=policy or AddressPolicy(),
             port_range=port_range,
+            dscp=dscp,
             watch=watch,
             on_burst=self._on_burst,
             on_writable=self._on_writable,

@@ -89,6 +89,7 @@ class LossyRuntime:
         local: LocalAddressLike,
         *,
         port: int = 0,
+        dscp: int | None = None,
         on_burst: Callable[[Sequence[ReceivedLike]], None],
         on_writable: Callable[[], None],
     ) -> UdpSocket:
@@ -109,7 +110,8 @@ class LossyRuntime:
             elif burst:
                 on_burst(burst)
 
-        socket = _LossySocket(self, self._runtime.open_udp(local, port=port, on_burst=receive, on_writable=on_writable))
+        inner = self._runtime.open_udp(local, port=port, dscp=dscp, on_burst=receive, on_writable=on_writable)
+        socket = _LossySocket(self, inner)
         return socket
 
     def survivors(self, burst: Sequence[Outgoing]) -> Sequence[Outgoing]:

@@ -150,10 +150,14 @@ class Runtime(Protocol):
         local: LocalAddressLike,
         *,
         port: int = 0,
+        dscp: int | None = None,
         on_burst: Callable[[Sequence[ReceivedLike]], None],
         on_writable: Callable[[], None],
     ) -> UdpSocket:
-        """Binds a socket. Errors: `OSError` when the address or port cannot be had."""
+        """Binds a socket. `dscp` marks what it sends (0 to 63; None: as the runtime was told, or not at all).
+
+        Errors: `OSError` when the address or port cannot be had.
+        """
         ...
 
     def open_stream(

@@ -69,6 +69,7 @@ class World:
         *,
         policy: AddressPolicy,
         port_range: tuple[int, int] | None,
+        dscp: int | None,
         watch: bool,
         on_burst: Callable[[SocketId, Sequence[ReceivedLike]], None],
         on_writable: Callable[[SocketId], None],
@@ -86,6 +87,7 @@ class World:
         self._runtime = runtime
         self._policy = policy
         self._port_range = port_range
+        self._dscp = dscp
         self._watch = watch
         self._on_burst = on_burst
         self._on_writable = on_writable
@@ -173,6 +175,7 @@ class World:
             return self._runtime.open_udp(
                 local,
                 port=port,
+                dscp=self._dscp,
                 on_burst=partial(self._on_burst, socket_id),
                 on_writable=partial(self._on_writable, socket_id),
             )

@@ -1,6 +1,7 @@
 """A whole peer, still sans-IO: JSEP negotiation, the bundle of transports, `PeerCore`. See README.md."""
 
 from ..datachannel import ChannelHandle, ChannelSnapshot
+from ..ice import AddressRewrite, RewriteMode
 from .calls import TransceiverView
 from .carriers import IceTcp
 from .config import BundlePolicy, IceServer, IceTransportPolicy, PeerConfig, RtcpMuxPolicy
@@ -70,6 +71,7 @@ from .snapshot import (
 from .transport import DtlsState
 
 __all__ = [
+    "AddressRewrite",
     "BitrateSuggested",
     "BundlePolicy",
     "CandidateFacts",
@@ -112,6 +114,7 @@ __all__ = [
     "PeerCore",
     "PeerSnapshot",
     "ReceivedFrame",
+    "RewriteMode",
     "RtcpMuxPolicy",
     "RtpCapabilities",
     "RtpPlan",

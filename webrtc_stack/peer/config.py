@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from ..base import SYSTEM_ENTROPY, Entropy
 from ..dtls import Certificate, SrtpProfile
 from ..errors import InvalidArgumentError, NotSupportedError, ParseError
+from ..ice import AddressRewrite
 from ..trace import NO_TRACE, KeyLog, PacketLog, Trace
 from ..turn import TurnUri
 from .carriers import IceTcp, RelayServer
@@ -123,6 +124,15 @@ class PeerConfig:
     """Above 0: gathering begins when the connection is made, so that candidates are there when a description is set.
     There is one bundle, so any number means one."""
     ice_tcp: IceTcp = IceTcp.ACTIVE
+    ice_lite: bool = False
+    """For servers that everybody reaches: host candidates alone, no checks of our own; the peer asks, and controls.
+    Announced as `a=ice-lite`; between two lite peers nothing connects. Takes no `ice_servers`."""
+    nat_1to1: Sequence[AddressRewrite] = ()
+    """For machines behind a NAT that maps ports one to one (a cloud's public address): what host candidates are
+    announced as, `(AddressRewrite("203.0.113.5"),)` for all of IPv4."""
+    mdns_candidates: bool = False
+    """Host candidates name `.local` names, published by multicast DNS, in place of addresses, as browsers do without
+    a camera allowed. A real network needs the extra `mdns` for it."""
     relay_families: Sequence[int] = (4, 6)
     """Relayed addresses wished for from each TURN server: 4, 6 or both; a server gives what it has."""
     bundle_policy: BundlePolicy = BundlePolicy.BALANCED
@@ -155,6 +165,10 @@ class PeerConfig:
             server.stun_servers(), server.turn_servers()
         if self.ice_transport_policy == IceTransportPolicy.RELAY and not self.relay_servers():
             raise InvalidArgumentError("ice_transport_policy 'relay' needs a TURN server among ice_servers")
+        if self.ice_lite and any(server.stun_servers() or server.turn_servers() for server in self.ice_servers):
+            raise InvalidArgumentError("an ICE-lite peer has host candidates alone: leave ice_servers empty")
+        for rule in self.nat_1to1:
+            rule.check()
         if not 0 <= self.ice_candidate_pool_size <= 255:
             raise InvalidArgumentError(f"ice_candidate_pool_size is 0 to 255, got {self.ice_candidate_pool_size}")
         if self.ice_tcp not in tuple(IceTcp):

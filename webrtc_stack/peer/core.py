@@ -35,7 +35,7 @@ from ..datachannel import ChannelHandle, ChannelSnapshot
 from ..errors import InvalidStateError, NegotiationError, WebRTCError
 from . import negotiation
 from .calls import MAX_TRANSCEIVERS, Calls
-from .config import PeerConfig
+from .config import BundlePolicy, PeerConfig
 from .description import IceCandidate, SessionDescription
 from .events import (
     ConnectionState,
@@ -81,7 +81,12 @@ class PeerCore(Calls):
         )
         self._history = History(now)
         self._word_entropy = entropy.fork("restart")
-        self._state = negotiation.NegotiationState.start(entropy.fork("negotiation"))
+        self._state = negotiation.NegotiationState.start(
+            entropy.fork("negotiation"),
+            negotiation.NegotiationConfig(
+                ice_lite=self.config.ice_lite, bundle_policy=BundlePolicy(self.config.bundle_policy)
+            ),
+        )
         self._plan: Plan | None = None
         self._transport = Transport(self.config, self.paths, self.certificate, self._transport_event)
         self._wishes_data = False

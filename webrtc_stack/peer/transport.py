@@ -24,7 +24,18 @@ from enum import StrEnum
 from typing import Any, Final, Literal, TypeAlias
 
 from .. import datachannel, dtls, ice, sctp, srtp
-from ..base import Address, Datagram, Drops, Fingerprint, GatherAddresses, Instant, PathTable, SocketId, Transmit
+from ..base import (
+    Address,
+    Datagram,
+    Drops,
+    Fingerprint,
+    GatherAddresses,
+    Instant,
+    PathTable,
+    SocketId,
+    TcpType,
+    Transmit,
+)
 from ..errors import WebRTCError
 from ..trace import PacketKind
 from .carriers import Carriers, CarriersClosed, CarriersConfig, IceTcp, LocalFound, LocalLost, PathFailed, ServerFailed
@@ -85,12 +96,16 @@ class Transport:
         self.drops = Drops()
         self.traffic = Traffic()
         self.relay_only = config.ice_transport_policy == IceTransportPolicy.RELAY
+        ice_tcp = IceTcp(config.ice_tcp)
+        if self.relay_only or (config.ice_lite and ice_tcp is IceTcp.ACTIVE):  # who is lite never connects first
+            ice_tcp = IceTcp.OFF
+        self._ice_tcp = ice_tcp
         self.carriers = Carriers(
             CarriersConfig(
                 paths=paths,
                 servers=config.relay_servers(),
                 families=tuple(config.relay_families),
-                tcp=IceTcp.OFF if self.relay_only else IceTcp(config.ice_tcp),
+                tcp=ice_tcp,
                 entropy=config.entropy.fork("carriers"),
                 trace=config.trace,
             )
@@ -106,6 +121,9 @@ class Transport:
                     for server in (() if self.relay_only else config.ice_servers)
                     for host, port in server.stun_servers()
                 ),
+                lite=config.ice_lite,
+                rewrite=tuple(config.nat_1to1),
+                hide_hosts=config.mdns_candidates,
                 entropy=config.entropy.fork("ice"),
                 trace=config.trace.bind(room="ice"),
             )
@@ -166,7 +184,7 @@ class Transport:
         self.pump(now)
 
     def _gather_wish(self) -> GatherAddresses:
-        return GatherAddresses(tcp=self._config.ice_tcp == IceTcp.PASSIVE and not self.relay_only)
+        return GatherAddresses(tcp=self._ice_tcp is IceTcp.PASSIVE)
 
     def add_local(self, address: Address, socket_id: SocketId, now: Instant) -> None:
         self._locals[socket_id] = address
@@ -435,6 +453,8 @@ class Transport:
 
     def _carrier_event(self, event: Any, now: Instant) -> None:
         match event:
+            case LocalFound(_, _, origin) if self._config.ice_lite and origin.tcp_type is TcpType.ACTIVE:
+                pass  # a lite peer listens, and connects to nobody
             case LocalFound(address, socket, origin):
                 self._locals[socket] = address
                 if self.relay_only:  # who hides behind a relay hides where it is reached from, too (RFC 9429, 4.1.1)

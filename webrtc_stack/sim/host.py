@@ -42,12 +42,18 @@ class SimSocket:
     """A bound UDP socket. What arrives at one instant comes as one burst."""
 
     def __init__(
-        self, host: Host, address: Address, realm: Realm, on_burst: Callable[[Sequence[Received]], None]
+        self,
+        host: Host,
+        address: Address,
+        realm: Realm,
+        on_burst: Callable[[Sequence[Received]], None],
+        dscp: int | None = None,
     ) -> None:
         self.host = host
         self.realm = realm
         """Where its address is; an empty one when the address has been removed."""
         self.address = address
+        self.dscp = dscp
         self.writable = True
         self.closed = False
         self.drops = Drops()
@@ -224,10 +230,12 @@ class Host:
         local: tuple[str, str, int],
         *,
         port: int = 0,
+        dscp: int | None = None,
         on_burst: Callable[[Sequence[Received]], None],
         on_writable: Callable[[], None],
     ) -> SimSocket:
-        """Binds a socket; virtual ones are always writable, so `on_writable` never fires.
+        """Binds a socket; virtual ones are always writable, so `on_writable` never fires. `dscp` is kept, to be looked
+        at: links treat all alike.
 
         Errors: `OSError` (EADDRNOTAVAIL, EADDRINUSE), as the kernel would say.
         """
@@ -242,7 +250,7 @@ class Host:
         address = Address(host, port)
         if address in self.sockets:
             raise OSError(errno.EADDRINUSE, f"{address} is in use")
-        socket = self.sockets[address] = SimSocket(self, address, self.realms[host], on_burst)
+        socket = self.sockets[address] = SimSocket(self, address, self.realms[host], on_burst, dscp)
         return socket
 
     def open_stream(
