@@ -13,6 +13,7 @@ from tests.support.peers import connected_channels
 from tests.support.relays import ice_server, relay_only, turn_service
 from webrtc_stack import sim
 from webrtc_stack.base import SeededEntropy
+from webrtc_stack.dtls import SrtpProfile
 from webrtc_stack.peer import Explanation, Verdict
 from webrtc_stack.sim.tls import VirtualCertificate
 from webrtc_stack.turn import PeerPolicy
@@ -451,3 +452,15 @@ async def the_peer_knows_nothing_of_data(net: sim.Network) -> Explanation:
         right.core.transport.enable_data = lambda now: None  # type: ignore[method-assign]
         await exchange(left, right)
         return await explained(left, 20.0)
+
+
+@stage(Verdict.MEDIA_UNPROTECTED)
+async def no_srtp_profile_is_in_common(net: sim.Network) -> Explanation:
+    ours, theirs = (
+        rtc.ClientConfig(srtp_profiles=(profile,))
+        for profile in (SrtpProfile.AEAD_AES_128_GCM, SrtpProfile.AES128_CM_SHA1_80)
+    )
+    async with peers(net.host("10.0.0.1"), net.host("10.0.0.2"), ours, theirs) as (left, right):
+        left.add_transceiver(rtc.MediaKind.AUDIO)
+        await exchange(left, right)
+        return await explained(left, 2.0)

@@ -507,6 +507,8 @@ class Transport:
                     self.channels.connect(now, dtls_client=self.dtls_role == "client")
                 if self.dtls is not None and event.srtp_profile is not None:
                     self.media.set_keys(*srtp.SrtpContext.pair_from_dtls(self.dtls), now)
+                elif self.media.wanted and self._trace:  # the rest works, so it stands; `explain` says what is missing
+                    self._trace.event(now, "media_unprotected", profiles=[one.name for one in self._config.srtp_profiles])
             elif kind is dtls.Closed:
                 self.dtls_error = event.error
                 self.dtls_state = DtlsState.FAILED if event.error is not None else DtlsState.CLOSED

@@ -63,6 +63,7 @@ def collect(
         pairs=_pairs(transport),
         dtls=_dtls(transport, dtls_mtu, local_fingerprints),
         data_wanted=transport.data_enabled,
+        media_wanted=transport.media.wanted,
         sctp_state=(
             str(transport.channels.association.state.value) if transport.dtls_state is not DtlsState.NEW else None
         ),
@@ -136,10 +137,12 @@ def _pairs(transport: Transport) -> tuple[PairFacts, ...]:
 def _dtls(transport: Transport, mtu: int, local_fingerprints: tuple[Fingerprint, ...]) -> DtlsFacts:
     endpoint = transport.dtls
     error: WebRTCError | None = transport.dtls_error
+    done = transport.handshake
     return DtlsFacts(
         state=transport.dtls_state.value,
         role=transport.dtls_role,
-        version=transport.handshake.version if transport.handshake is not None else None,
+        version=None if done is None else done.version,
+        srtp_profile=None if done is None or done.srtp_profile is None else done.srtp_profile.name,
         error=None if error is None else type(error).__name__,
         error_text="" if error is None else str(error),
         datagrams_sent=0 if endpoint is None else endpoint.counters.datagrams_sent,

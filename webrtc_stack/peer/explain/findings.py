@@ -127,6 +127,8 @@ def _dtls(facts: ConnectionFacts) -> list[Finding]:
         return []
     if dtls.state == "connected":
         out = [Finding(topic, f"{dtls.version}, as {dtls.role}", True)]
+        if facts.media_wanted:
+            out.append(Finding(topic, f"SRTP profile {dtls.srtp_profile or 'none in common'}", bool(dtls.srtp_profile)))
     elif dtls.state == "failed":
         out = [Finding(topic, f"failed: {plain(dtls.error_text)}", False)]
         if dtls.error == "FingerprintMismatch":

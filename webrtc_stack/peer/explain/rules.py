@@ -108,6 +108,15 @@ def _connected(facts: ConnectionFacts) -> Diagnosis | None:
             f"the connection stands, but the peer has not answered SCTP for {duration(secured)}: no data channel opens",
             ("see that the peer's description has the data section (m=application) and that it was not rejected",),
         )
+    if facts.media_wanted and facts.dtls.state == "connected" and facts.dtls.srtp_profile is None:
+        return Diagnosis(
+            Verdict.MEDIA_UNPROTECTED,
+            "the connection stands, but DTLS agreed on no SRTP profile: no audio or video can be sent or taken",
+            (
+                "compare srtp_profiles of both sides: one must be in common (browsers take all three of the defaults)",
+                "see that the peer's DTLS speaks use_srtp (RFC 5764) at all",
+            ),
+        )
     way = facts.selected
     if way is None:
         return Diagnosis(Verdict.CONNECTED, "connected")

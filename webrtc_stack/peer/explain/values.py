@@ -110,6 +110,8 @@ class DtlsFacts:
     state: str = "new"
     role: str | None = None
     version: str | None = None
+    srtp_profile: str | None = None
+    """What media is protected with; None before the handshake has ended, or where no profile was in common."""
     error: str | None = None
     error_text: str = ""
     datagrams_sent: int = 0
@@ -151,6 +153,7 @@ class ConnectionFacts:
     """The best first."""
     dtls: DtlsFacts = field(default_factory=DtlsFacts)
     data_wanted: bool = False
+    media_wanted: bool = False
     sctp_state: str | None = None
     drops: Mapping[str, int] = field(default_factory=dict)
     datagrams_sent: int = 0
@@ -234,6 +237,7 @@ class Verdict(StrEnum):
     DTLS_UNANSWERED = "dtls-unanswered"
     DTLS_INTERRUPTED = "dtls-interrupted"
     DATA_CHANNELS_UNANSWERED = "data-channels-unanswered"
+    MEDIA_UNPROTECTED = "media-unprotected"
 
 
 _CALM = frozenset({Verdict.CONNECTED, Verdict.CONNECTING, Verdict.NOT_STARTED, Verdict.CLOSED, Verdict.PEER_CLOSED})

@@ -104,6 +104,11 @@ class MediaCommands(MachineBase[MediaEvent]):
         if self._trace:
             self._trace.event(now, "configured", sections=len(self._table.sections), encodings=len(self._table.ordered))
 
+    @property
+    def wanted(self) -> bool:
+        """Whether any media section is agreed on."""
+        return bool(self._table.sections)
+
     def set_keys(self, outbound: SrtpContext, inbound: SrtpContext, now: Instant) -> None:
         """The keys that DTLS agreed on; packets that came before them are taken now.
 
