@@ -508,7 +508,8 @@ class Transport:
                 if self.dtls is not None and event.srtp_profile is not None:
                     self.media.set_keys(*srtp.SrtpContext.pair_from_dtls(self.dtls), now)
                 elif self.media.wanted and self._trace:  # the rest works, so it stands; `explain` says what is missing
-                    self._trace.event(now, "media_unprotected", profiles=[one.name for one in self._config.srtp_profiles])
+                    offered = [profile.name for profile in self._config.srtp_profiles]
+                    self._trace.event(now, "media_unprotected", profiles=offered)
             elif kind is dtls.Closed:
                 self.dtls_error = event.error
                 self.dtls_state = DtlsState.FAILED if event.error is not None else DtlsState.CLOSED
