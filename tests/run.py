@@ -20,6 +20,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tempfile
 import time
@@ -46,6 +47,7 @@ PROGRAMS = {
     "certutil": "libnss3-tools",
     "turnserver": "coturn",
     "gst-launch-1.0": "gstreamer1.0-tools",
+    "cc": "gcc",
 }
 
 LIBRARIES = {
@@ -169,7 +171,10 @@ def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
 
 def prepare_venv(extras: Sequence[str]) -> None:
     """Makes `.venv-test`, or takes the one that was made from the same pyproject.toml for the same Python."""
-    material = (ROOT / "pyproject.toml").read_bytes() + f"{sys.version} {ROOT} {sorted(extras)}".encode()
+    provide_compiler()
+    sources = sorted((ROOT / "webrtc_stack" / "hot" / "_native").rglob("*.[ch]"))
+    material = b"".join(path.read_bytes() for path in (ROOT / "pyproject.toml", *sources))
+    material += f"{sys.version} {ROOT} {sorted(extras)}".encode()
     stamp, want = VENV / "made-from", hashlib.sha256(material).hexdigest()
     if PYTHON.exists() and stamp.exists() and stamp.read_text() == want:
         return
@@ -179,6 +184,13 @@ def prepare_venv(extras: Sequence[str]) -> None:
     install = [str(PYTHON), "-m", "pip", "install", "--quiet", "setuptools>=77"]
     subprocess.run([*install, "--editable", f"{ROOT}[{','.join(extras)}]"], check=True, env=environment())
     stamp.write_text(want)
+
+
+def provide_compiler() -> None:
+    """What the C core is built with; without it the pure package is tested, which CI does not take for an answer."""
+    provide("cc")
+    if not (Path(sysconfig.get_paths()["include"]) / "Python.h").exists():
+        install_packages([f"python3.{sys.version_info.minor}-dev", "libc6-dev"])
 
 
 def make_venv(folder: Path) -> None:
@@ -306,9 +318,17 @@ def stage_unit(run: Run) -> None:
         raise Failed("unit tests are red")
 
 
+def core_of(python: Path) -> str:
+    """`c` or `py`: what the package installed there runs on."""
+    code = "from webrtc_stack import hot; print(hot.capabilities().core)"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, env=environment(), check=False)
+    return done.stdout.strip()
+
+
 def stage_core(run: Run) -> None:
-    """The tests marked `hot`, under each core by name. The C core joins this list ("c") when it exists."""
-    for core in ("py",):
+    """The tests marked `hot`, under each core by name; without a compiler under Python alone."""
+    cores = ["c", "py"] if IN_CI or core_of(PYTHON) == "c" else ["py"]
+    for core in cores:
         if not run.pytest(["-n", "2", "-q", "-m", "hot", *suites()], env={"WEBRTC_STACK_HOT": core}, may_be_empty=True):
             raise Failed(f"hot tests are red under WEBRTC_STACK_HOT={core}")
 
@@ -342,6 +362,8 @@ def stage_interop(run: Run) -> None:
 def stage_fuzz(run: Run) -> None:
     """Kept inputs again, then a fixed count of seeded mutations for every parser and machine."""
     run.check([PYTHON, "fuzz/run.py"])
+    if shutil.which("cc"):
+        run.check([PYTHON, "fuzz/native/native.py"])
 
 
 def stage_package(run: Run) -> None:
@@ -359,6 +381,11 @@ def stage_package(run: Run) -> None:
             env = {"CC": "", "PATH": str(where / "bin")} if not with_compiler else {}
             run.check([python, "-m", "pip", "install", "--quiet", sdist], env=env, cwd=scratch, label=f"install {name}")
             run.check([python, "-c", "import webrtc_stack; print(webrtc_stack.__version__)"], env=env, cwd=scratch)
+            if shutil.which("cc"):
+                wanted = "c" if with_compiler else "py"
+                if core_of(python) != wanted:
+                    raise Failed(f"{name}: the core is {core_of(python)!r}, not {wanted!r}")
+                run.totals.passed += 1
             run.check([python, "-m", "webrtc_stack", "doctor"], env=env, cwd=scratch)
         with tarfile.open(sdist) as archive:
             archive.extractall(scratch / "source", filter="data")

@@ -10,10 +10,13 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from crc32c import crc32c
+from crc32c import crc32c as _crc32c
 
 from ..errors import ParseError
+from ..hot import twin
 from .chunks import CHUNK_HEADER, Chunk, parse_chunk
+
+crc32c = twin("crc32c", _crc32c)
 
 COMMON_HEADER: Final = struct.Struct(">HHI")
 HEADER_BYTES: Final = 12

@@ -14,8 +14,6 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from crc32c import crc32c
-
 from ..base import Instant
 from ..errors import ParseError, SctpAbortError
 from ..trace import PacketKind
@@ -46,7 +44,7 @@ from .chunks import (
 from .core import CONNECTED, SHUTTING_DOWN, TAKES_DATA, State, Timer
 from .establishment import Establishment
 from .events import StreamResetFailed, StreamsReset, StreamsResetByPeer
-from .packet import COMMON_HEADER, HEADER_BYTES, checksum_is_right, split_chunks
+from .packet import COMMON_HEADER, HEADER_BYTES, checksum_is_right, crc32c, split_chunks
 from .registry import (
     CauseCode,
     ChunkType,

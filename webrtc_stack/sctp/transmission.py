@@ -7,8 +7,6 @@ Spec: RFC 9260 sections 6.1, 6.9, 6.10, 7.2; RFC 3758 section 3.5; RFC 6525 sect
 
 from __future__ import annotations
 
-from crc32c import crc32c
-
 from ..base import NEVER, Instant
 from ..trace import PacketKind
 from .chunks import (
@@ -25,7 +23,7 @@ from .core import SENDS_DATA, SHUTTING_DOWN, AssociationCore, State, Timer
 from .data_tracker import TSN_MASK
 from .events import StreamResetFailed
 from .outstanding import Fate, Sent
-from .packet import HEADER_BYTES
+from .packet import HEADER_BYTES, crc32c
 from .stream_reset import OVERHEAD_BYTES as RESET_OVERHEAD_BYTES
 
 _DATA_HEADER_BYTES = 16

@@ -1,0 +1,52 @@
+/* The extension module webrtc_stack.hot._core: its state, and what it is put together from.
+ *
+ * Multi-phase initialisation, heap types and all state in the module, so that every interpreter has its own.
+ */
+#include "bind/bind.h"
+
+static int exec_module(PyObject *module) {
+    core_state *state = state_of(module);
+    state->errors = PyImport_ImportModule("webrtc_stack.errors");
+    if (state->errors == NULL)
+        return -1;
+    return bind_crc32c(module);
+}
+
+static int traverse_module(PyObject *module, visitproc visit, void *arg) {
+    core_state *state = state_of(module);
+    Py_VISIT(state->errors);
+    return 0;
+}
+
+static int clear_module(PyObject *module) {
+    core_state *state = state_of(module);
+    Py_CLEAR(state->errors);
+    return 0;
+}
+
+static void free_module(void *module) {
+    clear_module((PyObject *)module);
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, (void *)exec_module},
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+struct PyModuleDef core_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "webrtc_stack.hot._core",
+    .m_doc = "C twins of classes and functions that exist in Python; see hot/README.md.",
+    .m_size = sizeof(core_state),
+    .m_slots = slots,
+    .m_traverse = traverse_module,
+    .m_clear = clear_module,
+    .m_free = free_module,
+};
+
+PyMODINIT_FUNC PyInit__core(void) {
+    return PyModuleDef_Init(&core_module);
+}
