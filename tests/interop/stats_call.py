@@ -37,6 +37,8 @@ HARDWARE = {"outbound-rtp.powerEfficientEncoder", "inbound-rtp.powerEfficientDec
 
 NEVER_BY_CHROMIUM = "outbound-rtp.firCount"
 """Chromium asks by PLI even where only FIR is agreed; Firefox asks by FIR then (`test_stats_members.py`)."""
+NOT_OVER_UDP = {"local-candidate.relayProtocol", "local-candidate.tcpType", "remote-candidate.tcpType"}
+"""This call goes directly and over UDP; `simulation/test_peer_relays.py` sees these over a relay and over TCP."""
 
 
 def sections(sdp: str) -> list[str]:
