@@ -321,7 +321,9 @@ def stage_unit(run: Run) -> None:
 def core_of(python: Path) -> str:
     """`c` or `py`: what the package installed there runs on."""
     code = "from webrtc_stack import hot; print(hot.capabilities().core)"
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True, env=environment(), check=False)
+    done = subprocess.run(  # not from here, where the checkout would be found first
+        [python, "-c", code], cwd=python.parent, capture_output=True, text=True, env=environment(), check=False
+    )
     return done.stdout.strip()
 
 
