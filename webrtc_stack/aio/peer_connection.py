@@ -158,7 +158,8 @@ class PeerConnection(ChannelApi, MediaApi):
     def ice_candidates(self) -> AsyncIterator[IceCandidate]:
         """Local candidates as they are found, from the first on; ends at end-of-candidates.
 
-        After an ICE restart call it again for the new generation.
+        After an ICE restart call it again for the new generation, and after a change of the network too: an address
+        that comes up later is announced later. Signalling that lives on reads `trickled_candidates()`.
         """
         return self._candidates
 
