@@ -37,6 +37,9 @@ def run_exchange(seed: int) -> str:
     return sim.run(exchange, network=net)
 
 
+IDENTITY = ("ice-ufrag", "ice-pwd", "fingerprint")
+
+
 @pytest.mark.parametrize("trickle", [True, False], ids=["trickle", "vanilla"])
 def test_two_peers_connect_and_exchange_messages(trickle: bool) -> None:
     async def main(net: sim.Network) -> None:
@@ -47,6 +50,31 @@ def test_two_peers_connect_and_exchange_messages(trickle: bool) -> None:
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
     assert run_exchange(5) == run_exchange(5) != run_exchange(6)
+
+
+def test_connections_of_one_host_share_no_keys_and_no_credentials() -> None:
+    def identities(seed: int) -> list[tuple[str, ...]]:
+        async def main(net: sim.Network) -> list[tuple[str, ...]]:
+            host = net.host("10.0.0.1")
+            async with rtc.Client(runtime=host) as one, rtc.Client(runtime=host) as other:
+                made = [client.create_peer_connection() for client in (one, one, other)]
+                for pc in made:
+                    pc.create_data_channel("x")
+                    await pc.set_local_description()
+                return [identity(pc) for pc in made]
+
+        return sim.run(main, seed=seed)
+
+    def identity(pc: rtc.PeerConnection) -> tuple[str, ...]:
+        assert pc.local_description is not None
+        lines = pc.local_description.sdp.splitlines()
+        return tuple(next(one for one in lines if one.startswith(f"a={name}:")) for name in IDENTITY)
+
+    first = identities(1)
+    for values in zip(*first, strict=True):
+        assert len(set(values)) == 3
+    assert identities(1) == first
+    assert identities(2) != first
 
 
 def test_ipv6_only_hosts_connect() -> None:

@@ -62,7 +62,9 @@ class PeerConnection(ChannelApi, MediaApi):
         if runtime is None:
             runtime = self._own_runtime = AsyncioRuntime()
         self.runtime: Runtime = runtime
-        entropy = self.config.entropy if self.config.entropy is not SYSTEM_ENTROPY else self.runtime.entropy
+        source = self.config.entropy if self.config.entropy is not SYSTEM_ENTROPY else self.runtime.entropy
+        # Drawn and not counted, so that two connections of one seeded source never share keys and credentials.
+        entropy = source.fork(f"connection {source.bytes(8).hex()}")
         self.core = PeerCore(
             self.config.peer_config(entropy=entropy, wall_epoch=self.runtime.wall_epoch), self.runtime.time()
         )
