@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 import webrtc_stack as rtc
-from tests.support.peers import connected_channels, two_peers
+from tests.support.peers import Signalling, connected_channels, two_peers
 from tests.support.relays import PASSWORD, PORT, USER, ice_server, relay_only, turn_service
 from webrtc_stack import sim
 from webrtc_stack.base import CandidateType
@@ -182,5 +182,31 @@ def test_where_udp_is_blocked_tcp_connects_and_the_statistics_say_so() -> None:
                 ends = report[pair.local_candidate_id], report[pair.remote_candidate_id]
                 assert [one.to_json()["tcpType"] for one in ends] == [local, remote]
                 assert {one.to_json()["protocol"] for one in ends} == {"tcp"}
+
+    sim.run(main, network=sim.Network(1, default_link=LATENCY))
+
+
+def test_the_server_that_relays_tells_the_address_outside_too() -> None:
+    """A TURN server alone is enough to meet directly, after an ICE restart as well."""
+
+    async def main(net: sim.Network) -> None:
+        for number in (1, 2):
+            net.nat(f"198.51.100.{number}", "port-restricted").host(f"192.168.{number}.2")
+        server = net.host("203.0.113.10")
+        turn_service(server)
+        async with two_peers(net, config=rtc.ClientConfig(ice_servers=[ice_server(server)])) as (left, right):
+            ours, theirs = await connected_channels(left, right)
+            for _ in range(2):
+                assert "relay" not in kinds(left)
+                gathered = [one for one in left.snapshot().ice.local_candidates if one.type == CandidateType.SRFLX]
+                assert [one.host for one in gathered] == ["198.51.100.1"]
+                told = (await left.get_stats()).of_type("local-candidate")
+                urls = {one.url for one in told if one.candidate_type == "srflx"} - {None}  # of before the restart
+                assert urls == {f"turn:203.0.113.10:{PORT}"}
+                left.restart_ice()
+                await Signalling(left, right, delay=0.01, trickle=True).negotiate()
+                await asyncio.sleep(2.0)
+            await ours.send("still direct")
+            assert await theirs.receive() == "still direct"
 
     sim.run(main, network=sim.Network(1, default_link=LATENCY))

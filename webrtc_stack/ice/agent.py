@@ -282,6 +282,20 @@ class IceAgent(MachineBase[IceEvent]):
         self._session.add_base(base, now)
         self._settle(now)
 
+    def add_mapped(self, socket_id: SocketId, mapped: Address, url: str, now: Instant) -> None:
+        """A server that the agent does not ask itself, such as a TURN server, sees this socket at `mapped`: a
+        server-reflexive candidate (RFC 8445 section 5.1.1.2), unless that is known. Unknown sockets are ignored.
+
+        Errors: `InvalidArgumentError` when `mapped` is no IP literal.
+        """
+        now = self._advance(now)
+        mapped = Address(canonical_ip(mapped.host), mapped.port)
+        base = self._locals.bases.get(socket_id)
+        if base is None or self._closed or not base.asks_stun:
+            return
+        self._gathering.add_mapped(base, mapped, url, now)
+        self._settle(now)
+
     def remove_local(self, socket_id: SocketId, now: Instant) -> None:
         """A socket is gone, with all its pairs. Unknown ones are ignored."""
         now = self._advance(now)

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..base import Address, Entropy, GatherAddresses, Instant, PublishName, WithdrawName, canonical_ip
+from ..base import Address, CandidateType, Entropy, GatherAddresses, Instant, PublishName, WithdrawName, canonical_ip
 from ..errors import InvalidArgumentError
 from ..trace import Trace
 from .candidates import Base
 from .config import IceConfig
 from .events import CandidateError, CandidateGathered, GatheringState, GatheringStateChanged, IceEvent
 from .locals import Announced, LocalCandidates
-from .sources import Sources, StunSource
+from .sources import Found, Sources, StunSource
 
 
 class Gathering:
@@ -32,6 +32,7 @@ class Gathering:
         "_generation",
         "_locals",
         "_locals_complete",
+        "_mapped",
         "_trace",
         "active",
         "sources",
@@ -56,6 +57,8 @@ class Gathering:
         self._locals_complete = False
         self._generation = 0
         self._announced_before: list[Announced] = []
+        self._mapped: list[tuple[Found, str]] = []
+        """What servers beside ours told, and their URLs."""
         self.sources = Sources(config)
         self.state = GatheringState.NEW
         self.active = False
@@ -73,6 +76,8 @@ class Gathering:
             self._emit(GatherAddresses())
         for base in self._locals.bases.values():
             self._announce_base(base, now)
+        for found, url in self._mapped:
+            self._announce_found(found, url, now)
         named = []
         for index, server in enumerate(self._config.stun_servers):
             try:
@@ -120,7 +125,16 @@ class Gathering:
             if base.asks_stun:
                 self.sources.add_base(base, now)
 
+    def add_mapped(self, base: Base, address: Address, url: str, now: Instant) -> None:
+        """Somebody else's server, at `url`, sees this base at `address`; the last word of each server counts."""
+        found = Found(base, CandidateType.SRFLX, address, url, len(self._config.stun_servers))
+        self._mapped = [one for one in self._mapped if (one[0].base, one[1]) != (base, url)]
+        self._mapped.append((found, url))
+        if self.active and (self._config.continual or self.state is not GatheringState.COMPLETE):
+            self._announce_found(found, url, now)
+
     def remove_base(self, base: Base) -> None:
+        self._mapped = [one for one in self._mapped if one[0].base is not base]
         self.sources.remove_base(base.socket)
         host = base.address.host
         if host not in self._locals.own_hosts:
@@ -139,10 +153,7 @@ class Gathering:
     def collect(self, now: Instant, *, names_pending: bool) -> None:
         """Announces what the sources found, and settles the state."""
         for found in self.sources.take_found():
-            candidate = self._locals.found(found)
-            if candidate is not None:
-                self._locals.urls[candidate] = self._config.stun_servers[found.order].url
-                self._announce(Announced(candidate, found.base, found.address), now)
+            self._announce_found(found, self._config.stun_servers[found.order].url, now)
         failures = self.sources.take_failures()
         if self._locals_complete and any(base.asks_stun for base in self._locals.bases.values()):
             failures += self.sources.unreachable()
@@ -158,6 +169,12 @@ class Gathering:
             if announced.candidate.is_mdns and self._locals.names.publish(base.address.host):
                 self._emit(PublishName(announced.candidate.host, base.address.host))
             self._announce(announced, now)
+
+    def _announce_found(self, found: Found, url: str, now: Instant) -> None:
+        candidate = self._locals.found(found)
+        if candidate is not None:
+            self._locals.urls[candidate] = url
+            self._announce(Announced(candidate, found.base, found.address), now)
 
     def _announce(self, announced: Announced, now: Instant) -> None:
         self._locals.announced.append(announced)

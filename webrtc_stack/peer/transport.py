@@ -38,7 +38,17 @@ from ..base import (
 )
 from ..errors import WebRTCError
 from ..trace import PacketKind
-from .carriers import Carriers, CarriersClosed, CarriersConfig, IceTcp, LocalFound, LocalLost, PathFailed, ServerFailed
+from .carriers import (
+    Carriers,
+    CarriersClosed,
+    CarriersConfig,
+    IceTcp,
+    LocalFound,
+    LocalLost,
+    LocalMapped,
+    PathFailed,
+    ServerFailed,
+)
 from .config import IceTransportPolicy, PeerConfig
 from .demux import BY_FIRST_BYTE, Protocol
 from .media import MediaConfig, MediaSession
@@ -460,6 +470,9 @@ class Transport:
                 if self.relay_only:  # who hides behind a relay hides where it is reached from, too (RFC 9429, 4.1.1)
                     origin = origin._replace(related=Address("::" if address.is_ipv6 else "0.0.0.0", 0))
                 self.ice.add_local(address, socket, now, origin)
+            case LocalMapped(socket, mapped, url):
+                if not self.relay_only:
+                    self.ice.add_mapped(socket, mapped, url, now)
             case LocalLost(socket):
                 self._locals.pop(socket, None)
                 self.ice.remove_local(socket, now)

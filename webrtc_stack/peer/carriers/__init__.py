@@ -2,7 +2,7 @@
 
 from .carriers import Carriers
 from .config import CarriersConfig, IceTcp, RelayServer
-from .events import CarrierEvent, CarriersClosed, LocalFound, LocalLost, PathFailed, ServerFailed
+from .events import CarrierEvent, CarriersClosed, LocalFound, LocalLost, LocalMapped, PathFailed, ServerFailed
 from .rfc4571 import StreamFramer, frame_many
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "IceTcp",
     "LocalFound",
     "LocalLost",
+    "LocalMapped",
     "PathFailed",
     "RelayServer",
     "ServerFailed",

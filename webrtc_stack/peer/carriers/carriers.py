@@ -48,7 +48,7 @@ from ...turn import (
     hint_for,
 )
 from .config import CarriersConfig, IceTcp
-from .events import CarrierEvent, CarriersClosed, LocalFound, LocalLost, PathFailed, ServerFailed
+from .events import CarrierEvent, CarriersClosed, LocalFound, LocalLost, LocalMapped, PathFailed, ServerFailed
 from .relay import Relay
 from .servers import Server
 from .tcp import TcpPath
@@ -421,6 +421,8 @@ class Carriers(MachineBase[CarrierEvent]):
         if isinstance(event, Allocated):
             server.losses = 0
             server.reported = False
+            if relay.base is not None:
+                self._emit(LocalMapped(relay.base, event.mapped, server.config.url))
             for address in (event.relayed, event.additional):
                 if address is not None:
                     self._relay_found(relay, server, address, event.mapped)

@@ -16,6 +16,14 @@ class LocalFound(NamedTuple):
     origin: LocalOrigin
 
 
+class LocalMapped(NamedTuple):
+    """How a server sees a UDP socket of the driver: behind a NAT, an address that a peer may reach it at."""
+
+    socket: SocketId
+    address: Address
+    url: str
+
+
 class LocalLost(NamedTuple):
     """It is gone."""
 
@@ -43,5 +51,13 @@ class CarriersClosed(NamedTuple):
 
 
 CarrierEvent: TypeAlias = (
-    CarriersClosed | CloseStream | LocalFound | LocalLost | OpenStream | PathFailed | ResolveName | ServerFailed
+    CarriersClosed
+    | CloseStream
+    | LocalFound
+    | LocalLost
+    | LocalMapped
+    | OpenStream
+    | PathFailed
+    | ResolveName
+    | ServerFailed
 )
