@@ -256,12 +256,14 @@ class Transport:
         if self._data_enabled:
             return
         self._data_enabled = True
+        if self._closing:
+            return
         if self.dtls_state is DtlsState.CONNECTED:
             self.channels.connect(now, dtls_client=self.dtls_role == "client")
 
     def _path_moved(self, now: Instant) -> None:
         """A pair may have been validated: DTLS may begin, whatever its role, and early datagrams may be believed."""
-        if self.dtls is None or self.ice.selected_path is None:
+        if self.dtls is None or self.ice.selected_path is None or self._closing:
             return
         if not self._dtls_started:
             self._dtls_started = True
@@ -516,7 +518,7 @@ class Transport:
             if kind is dtls.HandshakeCompleted:
                 self.handshake = event
                 self.dtls_state = DtlsState.CONNECTED
-                if self._data_enabled:
+                if self._data_enabled and not self._closing:  # closed in the middle of the handshake: they have ended
                     self.channels.connect(now, dtls_client=self.dtls_role == "client")
                 if self.dtls is not None and event.srtp_profile is not None:
                     self.media.set_keys(*srtp.SrtpContext.pair_from_dtls(self.dtls), now)
