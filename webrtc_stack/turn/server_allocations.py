@@ -6,6 +6,7 @@ Spec: RFC 8656 sections 7.2, 8.2, 21.1 (ports not to be guessed), 21.3 (limits).
 from __future__ import annotations
 
 import heapq
+from typing import Final
 
 from ..base import (
     Address,
@@ -31,6 +32,9 @@ from .server_events import (
     EndReason,
     OpenRelay,
 )
+
+
+_SPARE_EXPIRIES: Final = 64
 
 
 class ServerAllocations(ServerCore):
@@ -148,7 +152,7 @@ class ServerAllocations(ServerCore):
         lifetime = read_lifetime(request, self._config)
         allocation.expires = allocation.due = now + lifetime
         self._by_path[path] = allocation
-        heapq.heappush(self._expiries, (allocation.expires, allocation.id, path))
+        self._watch(allocation)
         self.counters.allocations += 1
         addresses = allocation.addresses
         attributes = [Attribute(AttributeType.XOR_RELAYED_ADDRESS, one) for one in addresses]
@@ -192,8 +196,16 @@ class ServerAllocations(ServerCore):
         allocation.expires = now + lifetime
         if allocation.expires < allocation.due:  # else the heap looks again when the old time comes
             allocation.due = allocation.expires
-            heapq.heappush(self._expiries, (allocation.due, allocation.id, allocation.path))
+            self._watch(allocation)
         self._succeed(allocation.path, request, proven, (Attribute(AttributeType.LIFETIME, int(lifetime)),), now)
+
+    def _watch(self, allocation: Allocation) -> None:
+        """Looks at it when it is due. What ended before its time stays in the heap, but never outweighs what lives."""
+        if len(self._expiries) > 2 * len(self._by_path) + _SPARE_EXPIRIES:
+            self._expiries[:] = [(one.due, one.id, path) for path, one in self._by_path.items()]
+            heapq.heapify(self._expiries)
+        else:
+            heapq.heappush(self._expiries, (allocation.due, allocation.id, allocation.path))
 
     def _end(self, allocation: Allocation, reason: EndReason, now: Instant) -> None:
         del self._by_path[allocation.path]

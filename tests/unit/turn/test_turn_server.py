@@ -543,6 +543,15 @@ def test_a_release_frees_everything(asker: Asker) -> None:
     assert asker.server.next_timeout() == NEVER
 
 
+def test_allocations_that_come_and_go_leave_nothing_behind(asker: Asker) -> None:
+    for number in range(500):
+        asker.nonce = ""
+        asker.allocate(now=float(number) / 10)
+        asker.ask(Method.REFRESH, Attribute(A.LIFETIME, 0), now=float(number) / 10)
+    assert asker.server.allocations == []
+    assert len(asker.server._expiries) <= 66
+
+
 def test_closing_ends_everything_once(asker: Asker) -> None:
     asker.allocate()
     asker.server.stream_opened(PathId(50), 0.0)
