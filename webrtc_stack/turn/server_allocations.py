@@ -33,7 +33,6 @@ from .server_events import (
     OpenRelay,
 )
 
-
 _SPARE_EXPIRIES: Final = 64
 
 
