@@ -7,10 +7,11 @@ import asyncio
 import pytest
 
 import webrtc_stack as rtc
+from tests.support.calls import Calls, count_calls
 from tests.support.peers import Signalling, connected_channels, two_peers
 from tests.support.relays import PASSWORD, PORT, USER, ice_server, relay_only, turn_service
 from webrtc_stack import sim
-from webrtc_stack.base import CandidateType
+from webrtc_stack.base import CandidateType, Datagram, Transmit
 from webrtc_stack.cli.turn.streams import listen_stream
 
 LATENCY = sim.LinkConfig(latency=0.01)
@@ -208,5 +209,37 @@ def test_the_server_that_relays_tells_the_address_outside_too() -> None:
                 await asyncio.sleep(2.0)
             await ours.send("still direct")
             assert await theirs.receive() == "still direct"
+
+    sim.run(main, network=sim.Network(1, default_link=LATENCY))
+
+
+def test_a_relay_costs_no_python_call_a_datagram_and_one_copy() -> None:
+    """DTLS and media leave and arrive as ChannelData: what a relay adds is per burst."""
+
+    async def main(net: sim.Network) -> None:
+        net.host("10.1.0.1"), net.host("10.2.0.1")
+        server = net.host("203.0.113.10")
+        turn_service(server)
+        async with two_peers(net, config=relay_only(ice_server(server))) as (left, right):
+            await connected_channels(left, right)
+            await asyncio.sleep(1.0)  # the channel is bound
+            transport = left.core.transport
+            path, carriers = transport.ice.selected_path, transport.carriers
+            assert path is not None
+
+            def there_and_back(count: int) -> tuple[Calls, Calls]:
+                packets = [bytes([number % 256]) * 1000 for number in range(count)]
+                leaving = count_calls(carriers.wrap, [Transmit(path, packet) for packet in packets], net.now)
+                frames = leaving.result
+                assert [frame.data[4:] for frame in frames] == packets
+                assert {frame.data[:1] for frame in frames} == {b"\x40"}
+                arriving = count_calls(carriers.unwrap, [Datagram(*frame) for frame in frames], net.now)
+                assert [one.data for one in arriving.result] == packets
+                return leaving, arriving
+
+            few, many = there_and_back(4), there_and_back(204)
+            for one, other, native in zip(few, many, (3, 6), strict=True):
+                assert one.python == other.python
+                assert other.native - one.native <= 200 * native
 
     sim.run(main, network=sim.Network(1, default_link=LATENCY))
