@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,20 +32,37 @@ NAMESPACE = (
 )
 
 
-def run_pair(stack: str, *mode: str, timeout: float = 120.0) -> dict[str, Any]:
-    """Both ends of one measurement; {"offer": {...}, "answer": {...}}."""
+def command_of(stack: str) -> list[str]:
+    """What runs one end; stacks that are not Python's run in node."""
+    return [sys.executable, str(HERE / "peer.py")] if stack in STACKS else ["node", str(HERE / "peer.mjs")]
+
+
+def run_pair(
+    stack: str,
+    *mode: str,
+    timeout: float = 120.0,
+    prefixes: tuple[Sequence[str], Sequence[str]] = ((), ()),
+    peers: Path | None = None,
+) -> dict[str, Any]:
+    """Both ends of one measurement; {"offer": {...}, "answer": {...}}.
+
+    `prefixes` say where each end runs, `peers` where node's packages are.
+    """
     there, back = os.pipe(), os.pipe()
     results: dict[str, Any] = {}
     errors: dict[str, list[str]] = {"offer": [], "answer": []}
     processes = []
-    for role, read, write in (("offer", back[0], there[1]), ("answer", there[0], back[1])):
+    for role, prefix, read, write in (
+        ("offer", prefixes[0], back[0], there[1]),
+        ("answer", prefixes[1], there[0], back[1]),
+    ):
         process = subprocess.Popen(
-            [sys.executable, str(HERE / "peer.py"), stack, role, *mode],
+            [*prefix, *command_of(stack), stack, role, *mode],
             stdin=read,
             stdout=write,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(HERE.parent)},
+            env={**os.environ, "PYTHONPATH": str(HERE.parent), "PEERS": str(peers)},
         )
         processes.append((role, process))
     for end in (*there, *back):
@@ -140,7 +158,7 @@ def main() -> None:
                 for stack in stacks:
                     ends = run_pair(stack, "connect", str(args.connects), trickle)
                     times[stack] += ends["offer"]["times"]
-                    cpu[stack].append((ends["offer"]["cpu"] + ends["answer"]["cpu"]) / args.connects)
+                    cpu[stack].append((ends["offer"]["cpu"] + ends["answer"]["cpu"]) / (args.connects - 1))
             base = statistics.median(times[stacks[-1]])
             for stack in stacks:
                 median = statistics.median(times[stack])
