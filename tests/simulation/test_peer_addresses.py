@@ -78,7 +78,7 @@ def test_a_one_to_one_nat_is_announced_by_its_public_address() -> None:
         cloud.host("10.0.0.5")
         for port in range(50_000, 50_010):
             cloud.map_port(port, Address("10.0.0.5", port))
-        config = rtc.ClientConfig(nat_1to1=[rtc.AddressRewrite("203.0.113.5")], port_range=(50_000, 50_009))
+        config = rtc.ClientConfig(nat_1to1=["203.0.113.5"], port_range=(50_000, 50_009))
         async with two_peers(net, answerer_config=config) as (left, right):
             await connected_channels(left, right)
             assert hosts_of(right) == {"203.0.113.5"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -37,6 +38,18 @@ async def _pump(source: RemoteMediaPeer, sink: RemoteMediaPeer, seen: list[str])
         await sink.add_candidate(candidate)
         if candidate is None:
             await asyncio.sleep(0.05)  # who has no more says so again and again
+
+
+async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancels, and waits until it has come to pass.
+
+    Until Python 3.12 `asyncio.wait_for` forgets that it was cancelled when what it waits for comes at that very moment.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=0.5)
 
 
 def _config(config: dict[str, Any] | None) -> dict[str, Any]:
@@ -72,9 +85,7 @@ class LabCall:
     ) -> None:
         if isinstance(error, Exception):
             error.add_note(await self.describe())
-        for pump in self._pumps:
-            pump.cancel()
-        await asyncio.gather(*self._pumps, return_exceptions=True)
+        await end(self._pumps)
         await asyncio.gather(self.left.close(), self.right.close())
 
     async def negotiate(self, *, restart: bool = False) -> None:

@@ -53,7 +53,8 @@ class LabPeer(OurMediaPeer):
         if self.pc.connection_state.value != "closed":
             report["stats"] = (await self.pc.get_stats()).to_json()
         media = [one.describe() for one in self.media]
-        return report | {"log": self.log, "media": media, "trace": self.trace_lines()}
+        told = {"explanation": self.pc.explain().to_json(), "log": self.log, "media": media}
+        return report | told | {"trace": self.trace_lines()}
 
     async def close(self) -> None:
         for media in self.media:

@@ -127,9 +127,9 @@ class PeerConfig:
     ice_lite: bool = False
     """For servers that everybody reaches: host candidates alone, no checks of our own; the peer asks, and controls.
     Announced as `a=ice-lite`; between two lite peers nothing connects. Takes no `ice_servers`."""
-    nat_1to1: Sequence[AddressRewrite] = ()
+    nat_1to1: Sequence[AddressRewrite | str] = ()
     """For machines behind a NAT that maps ports one to one (a cloud's public address): what host candidates are
-    announced as, `(AddressRewrite("203.0.113.5"),)` for all of IPv4."""
+    announced as. `["203.0.113.5"]` is for every address of IPv4; `AddressRewrite` says more."""
     mdns_candidates: bool = False
     """Host candidates name `.local` names, published by multicast DNS, in place of addresses, as browsers do without
     a camera allowed. A real network needs the extra `mdns` for it."""
@@ -167,7 +167,7 @@ class PeerConfig:
             raise InvalidArgumentError("ice_transport_policy 'relay' needs a TURN server among ice_servers")
         if self.ice_lite and any(server.stun_servers() or server.turn_servers() for server in self.ice_servers):
             raise InvalidArgumentError("an ICE-lite peer has host candidates alone: leave ice_servers empty")
-        for rule in self.nat_1to1:
+        for rule in self.rewrites():
             rule.check()
         if not 0 <= self.ice_candidate_pool_size <= 255:
             raise InvalidArgumentError(f"ice_candidate_pool_size is 0 to 255, got {self.ice_candidate_pool_size}")
@@ -179,6 +179,10 @@ class PeerConfig:
             raise InvalidArgumentError(f"max_message_size is 1 KiB to 1 GiB, got {self.max_message_size}")
         if not 576 <= self.dtls_mtu <= 65507:
             raise InvalidArgumentError(f"dtls_mtu is 576 to 65507 bytes, got {self.dtls_mtu}")
+
+    def rewrites(self) -> tuple[AddressRewrite, ...]:
+        """`nat_1to1`, each as a rule."""
+        return tuple(AddressRewrite(one) if isinstance(one, str) else one for one in self.nat_1to1)
 
     def relay_servers(self) -> tuple[RelayServer, ...]:
         """Every TURN server, in order."""

@@ -132,7 +132,7 @@ class Transport:
                     for host, port in server.stun_servers()
                 ),
                 lite=config.ice_lite,
-                rewrite=tuple(config.nat_1to1),
+                rewrite=config.rewrites(),
                 hide_hosts=config.mdns_candidates,
                 entropy=config.entropy.fork("ice"),
                 trace=config.trace.bind(room="ice"),
