@@ -14,6 +14,7 @@ from tests.unit.srtp.packets import context, rtcp, rtp
 from webrtc_stack.errors import AuthenticationFailed, ReplayDetected, SecurityError
 from webrtc_stack.srtp import Profile, SrtpContext
 
+pytestmark = pytest.mark.hot
 WINDOW: Final = 128
 """libsrtp's SRTCP window is of this size and cannot be changed."""
 PROFILES: Final = (

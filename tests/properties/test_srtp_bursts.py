@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from tests.unit.srtp.packets import EXTENSION, context, memory, rtp
 from webrtc_stack.errors import WebRTCError
 from webrtc_stack.srtp import Profile, Refused, SrtpContext
 
+pytestmark = pytest.mark.hot
 PROFILES = st.sampled_from([Profile.AEAD_AES_128_GCM, Profile.AES_CM_128_HMAC_SHA1_80, Profile.NULL_HMAC_SHA1_32])
 OPTIONS = st.sampled_from(
     [

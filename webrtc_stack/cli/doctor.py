@@ -7,12 +7,12 @@ import json
 import platform
 import sys
 from dataclasses import asdict, dataclass
-from importlib import import_module, metadata
+from importlib import metadata
 from typing import Any, Final
 
-from .. import io
+from .. import hot, io
 from ..version import __version__
-from .failures import CommandError, has
+from .failures import CommandError
 
 _EPILOG: Final = """examples:
   webrtc-stack doctor
@@ -57,6 +57,11 @@ class Report:
     python: str
     platform: str
     core: str
+    """`c` or `py`."""
+    core_reason: str
+    """What is missing of the C core, and why."""
+    libcrypto: str | None
+    """The one that the C core does cryptography with."""
     packages: dict[str, str | None]
     openssl: str
     capabilities: dict[str, Any]
@@ -67,11 +72,14 @@ class Report:
 def examine() -> Report:
     """Looks at this machine. Cost: a handful of sockets and package look-ups."""
     found = io.capabilities()
+    core = hot.capabilities()
     return Report(
         version=__version__,
         python=f"{platform.python_implementation()} {platform.python_version()}",
         platform=platform.platform(),
-        core=_core(),
+        core=core.core,
+        core_reason=core.reason,
+        libcrypto=core.libcrypto,
         packages={name: _version(name) for name in ("cryptography", "crc32c", "ifaddr")},
         openssl=_openssl(),
         capabilities=asdict(found),
@@ -85,14 +93,6 @@ def _addresses() -> list[dict[str, Any]]:
     found = io.local_addresses()
     chosen = {one.host for one in io.select_addresses(found, io.AddressPolicy())}
     return [{"interface": one.interface, "address": one.host, "candidate": one.host in chosen} for one in found]
-
-
-def _core() -> str:
-    if not has("webrtc_stack.hot"):
-        return "pure Python"
-    hot = import_module("webrtc_stack.hot")
-    facts = hot.capabilities()
-    return str(getattr(facts, "core", facts))
 
 
 def _version(package: str) -> str | None:
@@ -137,12 +137,12 @@ def to_text(report: Report) -> str:
         "",
         _row("Python", f"{report.python} ({sys.executable})"),
         _row("Platform", report.platform),
-        _row("Core", report.core),
+        *_core_rows(report),
         *(
             _row(name, version or f"missing: pip install {name}", good=version is not None)
             for name, version in report.packages.items()
         ),
-        _row("OpenSSL", report.openssl),
+        _row("OpenSSL", f"{report.openssl}, for Python"),
         "",
         "What the kernel offers",
         _row(
@@ -175,6 +175,14 @@ def to_text(report: Report) -> str:
     if absent:
         lines.append(f"  –   {'not needed':<15}{', '.join(absent)}: only for work on webrtc-stack itself")
     return "\n".join(lines)
+
+
+def _core_rows(report: Report) -> list[str]:
+    if report.core != "c":
+        return [_row("Core", f"Python: {report.core_reason}", good=False)]
+    if report.libcrypto is None:
+        return [_row("Core", "C"), _row("libcrypto", report.core_reason, good=False)]
+    return [_row("Core", "C"), _row("libcrypto", f"{report.libcrypto}, for the C core")]
 
 
 def _row(name: str, text: str, *, good: bool = True) -> str:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType, ModuleType
 from typing import Any, Final, NamedTuple, TypeVar
@@ -26,6 +26,8 @@ class Capabilities(NamedTuple):
 
     core: str
     reason: str
+    libcrypto: str | None
+    """Version and place of the libcrypto that C uses; None where Python runs or there is none (`reason` says why)."""
 
 
 def _choose(wish: str) -> tuple[ModuleType | None, str]:
@@ -42,13 +44,39 @@ def _choose(wish: str) -> tuple[ModuleType | None, str]:
         return None, f"the C core was not built, or not for this Python: {error}"
 
 
-_core, _reason = _choose(os.environ.get(VARIABLE, "").strip().lower() or "auto")
+_wish = os.environ.get(VARIABLE, "").strip().lower() or "auto"
+_core, _reason = _choose(_wish)
 
 
-def twin(name: str, python: T) -> T:
-    """The C twin of `python`, which has this name in the extension; or `python` itself where Python runs."""
+def _find_libcrypto() -> tuple[str | None, str]:
+    """What C does cryptography with, or why it does none."""
+    if _core is None:
+        return None, _reason
+    found, text = _core._libcrypto()
+    return (text, "") if found else (None, f"C does no cryptography: {text}")
+
+
+_libcrypto, _no_cryptography = _find_libcrypto()
+
+
+def twin(name: str, python: T, *, libcrypto: bool = False, parts: Sequence[Any] = ()) -> T:
+    """The C twin of `python`, which has this name in the extension; or `python` itself where Python runs.
+
+    `libcrypto`: the twin does cryptography, so without a libcrypto `python` serves. `parts` are the classes and
+    functions of the room that the twin needs: C cannot import them, as they are above it.
+
+    Errors: `ImportError` where C is demanded and there is no libcrypto.
+    """
     _TWINS[name] = python
-    found: T = python if _core is None else getattr(_core, name)
+    if _core is None:
+        return python
+    if libcrypto and _libcrypto is None:
+        if _wish == "c":
+            raise ImportError(f"{VARIABLE}=c, but {name} cannot be had: {_no_cryptography}")
+        return python
+    for part in parts:
+        _core._provide(part)
+    found: T = getattr(_core, name)
     return found
 
 
@@ -58,4 +86,4 @@ def twins() -> Mapping[str, Any]:
 
 
 def capabilities() -> Capabilities:
-    return Capabilities("py" if _core is None else "c", _reason)
+    return Capabilities("py" if _core is None else "c", _reason or _no_cryptography, _libcrypto)

@@ -1,6 +1,63 @@
 """The extension module: C twins, each with the name and the signature of what it stands for in Python."""
 
+from collections.abc import Iterable, Sequence
+from typing import Self
+
 from typing_extensions import Buffer
+
+from ..srtp.counters import SrtpCounters
+from ..srtp.dtls import DtlsLike
+from ..srtp.profiles import Profile
+from ..srtp.refused import Refused
+
+class SrtpContext:
+    """Protects what is sent, or unprotects what is received, under one master key (or several, with identifiers)."""
+
+    @property
+    def profile(self) -> Profile: ...
+    @property
+    def counters(self) -> SrtpCounters: ...
+    def __init__(
+        self,
+        profile: Profile,
+        master_key: Buffer,
+        master_salt: Buffer,
+        *,
+        replay_window: int = 1024,
+        mki: Buffer | None = None,
+        cryptex: bool = False,
+        encrypted_extensions: Iterable[int] = (),
+        max_ssrcs: int = 1024,
+        encrypt_rtcp: bool = True,
+        allow_repeats: bool = False,
+    ) -> None: ...
+    @classmethod
+    def pair_from_dtls(
+        cls,
+        endpoint: DtlsLike,
+        *,
+        replay_window: int = 1024,
+        cryptex: bool = False,
+        encrypted_extensions: Iterable[int] = (),
+        max_ssrcs: int = 1024,
+        encrypt_rtcp: bool = True,
+        allow_repeats: bool = False,
+    ) -> tuple[Self, Self]: ...
+    def add_key(self, master_key: Buffer, master_salt: Buffer, *, mki: Buffer) -> None: ...
+    def use_key(self, mki: Buffer, /) -> None: ...
+    def remove_key(self, mki: Buffer, /) -> None: ...
+    def rollover_counter(self, ssrc: int, /) -> int | None: ...
+    def set_rollover_counter(self, ssrc: int, roc: int, /) -> None: ...
+    def rtcp_index(self, ssrc: int, /) -> int: ...
+    def set_rtcp_index(self, ssrc: int, index: int, /) -> None: ...
+    def protect(self, rtp: Buffer, /) -> bytes: ...
+    def protect_many(self, packets: Sequence[Buffer], /) -> list[bytes]: ...
+    def unprotect(self, srtp: Buffer, /) -> bytes: ...
+    def unprotect_many(self, packets: Sequence[Buffer], /) -> list[bytes | Refused]: ...
+    def protect_rtcp(self, rtcp: Buffer, /) -> bytes: ...
+    def protect_rtcp_many(self, packets: Sequence[Buffer], /) -> list[bytes]: ...
+    def unprotect_rtcp(self, srtcp: Buffer, /) -> bytes: ...
+    def unprotect_rtcp_many(self, packets: Sequence[Buffer], /) -> list[bytes | Refused]: ...
 
 def crc32c(data: Buffer, value: int = 0, /) -> int:
     """The CRC32c of what `value` is the sum of, followed by `data`."""

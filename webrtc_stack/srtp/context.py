@@ -204,6 +204,8 @@ class SrtpContext:
 
         Errors: `InvalidArgumentError` for an index that is too large or was used; `TooManyStreams`.
         """
+        if not 0 <= ssrc < 1 << 32:
+            raise InvalidArgumentError(f"SSRCs are 32 bits wide, got {ssrc}")
         if not self.rtcp_index(ssrc) <= index < RTCP_INDEX_LIMIT:
             raise InvalidArgumentError(f"the next SRTCP index of this stream is {self.rtcp_index(ssrc)}, got {index}")
         if len(self._rtcp_sent) >= self._max_ssrcs and ssrc not in self._rtcp_sent:

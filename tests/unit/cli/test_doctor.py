@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,8 @@ def test_the_extras_are_those_of_the_project_file() -> None:
 def test_the_report_reads_as_json_and_has_every_part(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["doctor", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["core"]
+    assert report["core"] in ("c", "py")
+    assert report["libcrypto"] or report["core_reason"]
     assert report["packages"]["cryptography"]
     assert "OpenSSL" in report["openssl"]
     assert {"gso", "gro", "ecn", "ipv6"} <= set(report["capabilities"])
@@ -46,3 +48,13 @@ def test_extras_for_developers_are_not_reported_as_problems(monkeypatch: pytest.
     text = doctor.to_text(doctor.examine())
     assert "!!" not in text.partition("Extras")[2]
     assert "fuzz: only for work on webrtc-stack itself" in text
+
+
+def test_the_core_is_told_with_its_libcrypto_or_the_reason_why_not() -> None:
+    report = doctor.examine()
+    whole = replace(report, core="c", core_reason="", libcrypto="OpenSSL 3.0 (/lib/libcrypto.so.3)")
+    assert "OpenSSL 3.0 (/lib/libcrypto.so.3), for the C core" in doctor.to_text(whole)
+    part = doctor.to_text(replace(report, core="c", core_reason="C does no cryptography: why", libcrypto=None))
+    assert "ok  Core" in part and "!!  libcrypto      C does no cryptography: why" in part
+    none = doctor.to_text(replace(report, core="py", core_reason="not built", libcrypto=None))
+    assert "!!  Core           Python: not built" in none and "libcrypto " not in none

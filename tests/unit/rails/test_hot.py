@@ -14,7 +14,7 @@ import pytest
 
 from webrtc_stack import hot
 
-ROOMS = ("webrtc_stack.sctp",)
+ROOMS = ("webrtc_stack.sctp", "webrtc_stack.srtp")
 """Whoever imports all of these has registered every twin."""
 SURFACE = Path(hot.__file__).with_name("_core.pyi")
 
@@ -45,11 +45,36 @@ def test_the_variable_chooses(wish: str) -> None:
     code = "from webrtc_stack import hot; print(*hot.capabilities(), sep='|')"
     done = run_python(code, wish)
     assert done.returncode == 0, done.stderr
-    chosen, reason = done.stdout.strip().split("|")
+    chosen, reason, libcrypto = done.stdout.strip().split("|")
     if wish.strip().lower() == "py":
-        assert (chosen, reason) == ("py", f"{hot.VARIABLE}=py")
+        assert (chosen, reason, libcrypto) == ("py", f"{hot.VARIABLE}=py", "None")
     else:
-        assert chosen == "c" or reason
+        assert libcrypto != "None" or reason
+        assert chosen == "c" or libcrypto == "None"
+
+
+def test_without_libcrypto_what_needs_it_is_python_and_the_reason_is_told() -> None:
+    """An extension that found no libcrypto is put in place of the real one."""
+    stand_in = (
+        "import sys, types\n"
+        "sys.modules['webrtc_stack.hot._core'] = types.SimpleNamespace(\n"
+        "    _libcrypto=lambda: (False, 'there is none'), crc32c=lambda data, value=0: 0)\n"
+        "from webrtc_stack import hot, srtp\n"
+        "from webrtc_stack.srtp.context import SrtpContext\n"
+        "print(*hot.capabilities(), srtp.SrtpContext is SrtpContext, sep='|')"
+    )
+    done = run_python(stand_in, "auto")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "c|C does no cryptography: there is none|None|True"
+    done = run_python(stand_in, "c")
+    assert done.returncode != 0
+    assert "ImportError" in done.stderr and "SrtpContext" in done.stderr and "there is none" in done.stderr
+
+
+def test_a_twin_that_was_given_nothing_of_its_room_says_so() -> None:
+    core()
+    done = run_python("from webrtc_stack.hot import _core; _core.SrtpContext(7, bytes(16), bytes(12))", "c")
+    assert "RuntimeError" in done.stderr and "is had from its room" in done.stderr
 
 
 def test_an_unknown_wish_is_refused() -> None:

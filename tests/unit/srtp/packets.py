@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from webrtc_stack.srtp import Profile, SrtpContext
+from webrtc_stack.srtp.window import ReplayWindow
 
 EXTENSION = bytes.fromhex("bede0003 10aa 31bbcc 00 5204dd 000000".replace(" ", ""))
 """One-byte elements: 1 (aa), 3 (bbcc), padding, 5 (04dd and one more byte)."""
@@ -30,12 +31,40 @@ def pair(profile: Profile = Profile.AEAD_AES_128_GCM, **options: Any) -> tuple[S
     return context(profile, **options), context(profile, **options)
 
 
-def memory(of: SrtpContext) -> object:
-    """Everything that decides what happens to the next packet."""
+Memory = tuple[
+    dict[int, tuple[int, int]],
+    list[tuple[int, tuple[int, int]]],
+    dict[int, int],
+    list[tuple[int, tuple[int, int]]],
+    dict[int, int],
+]
+
+
+def memory(of: Any) -> Memory:
+    """Everything that decides what happens to the next packet: streams sent and received, RTCP sent and received, and
+    rollover counters told, by SSRC; received ones in the order of being forgotten. A window is its highest index and
+    which of those before it were taken: bit n is `top - n`.
+    """
+    if hasattr(of, "_memory"):  # C
+        sent, received, rtcp_sent, rtcp_received, joining = of._memory()
+        return dict(sent), received, dict(rtcp_sent), rtcp_received, dict(joining)
     return (
-        {ssrc: stream.state for ssrc, stream in of._sent.items()},
-        [(ssrc, stream.state) for ssrc, stream in of._received.items()],
+        {ssrc: _window(stream) for ssrc, stream in of._sent.items()},
+        [(ssrc, _window(stream)) for ssrc, stream in of._received.items()],
         dict(of._rtcp_sent),
-        [(ssrc, window.state) for ssrc, window in of._rtcp_received.items()],
+        [(ssrc, _window(window)) for ssrc, window in of._rtcp_received.items()],
         dict(of._joining),
     )
+
+
+def _window(window: ReplayWindow) -> tuple[int, int]:
+    return window.top, window._mask() & (1 << window.size) - 1
+
+
+def heard(of: SrtpContext) -> list[int]:
+    """The SSRCs received, the one that is forgotten next first."""
+    return [ssrc for ssrc, _ in memory(of)[1]]
+
+
+def heard_rtcp(of: SrtpContext) -> list[int]:
+    return [ssrc for ssrc, _ in memory(of)[3]]

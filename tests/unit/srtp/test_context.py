@@ -24,6 +24,7 @@ from webrtc_stack.srtp import Profile, Refused, SrtpContext
 
 from .packets import EXTENSION, context, memory, pair, rtcp, rtp
 
+pytestmark = pytest.mark.hot
 PROFILES = pytest.mark.parametrize("profile", list(Profile), ids=lambda profile: profile.name)
 
 
@@ -360,6 +361,8 @@ def test_keys_change_by_their_identifier_and_indices_go_on(profile: Profile) -> 
         lambda: context().set_rollover_counter(1, 1 << 32),
         lambda: context().set_rollover_counter(-1, 0),
         lambda: context().set_rtcp_index(1, 1 << 31),
+        lambda: context().set_rtcp_index(1 << 32, 1),
+        lambda: context().set_rtcp_index(-1, 1),
         lambda: context(mki=b"a").add_key(bytes(16), bytes(12), mki=b"ab"),
         lambda: context(mki=b"a").add_key(bytes(16), bytes(12), mki=b"a"),
         lambda: context(mki=b"a").add_key(bytes(16), bytes(11), mki=b"b"),

@@ -11,6 +11,7 @@ from webrtc_stack.srtp import Profile, Refused, SrtpContext
 from webrtc_stack.srtp.key_derivation import Label, SessionKeys, derive
 from webrtc_stack.srtp.transforms import ENCRYPTED, CounterMode, Gcm
 
+pytestmark = pytest.mark.hot
 RFC = vectors.cases("srtp/srtp_rfc.json")
 LIBSRTP = vectors.cases("srtp/srtp_cryptex_mki.json")
 ELEMENTS = vectors.cases("srtp/header_extensions.json")

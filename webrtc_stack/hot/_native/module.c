@@ -9,18 +9,27 @@ static int exec_module(PyObject *module) {
     state->errors = PyImport_ImportModule("webrtc_stack.errors");
     if (state->errors == NULL)
         return -1;
-    return bind_crc32c(module);
+    if (bind_rooms(module) < 0 || bind_crc32c(module) < 0 || bind_srtp(module) < 0)
+        return -1;
+    return 0;
 }
 
 static int traverse_module(PyObject *module, visitproc visit, void *arg) {
     core_state *state = state_of(module);
     Py_VISIT(state->errors);
+    Py_VISIT(state->parts);
     return 0;
 }
 
 static int clear_module(PyObject *module) {
     core_state *state = state_of(module);
     Py_CLEAR(state->errors);
+    Py_CLEAR(state->parts);
+    Py_CLEAR(state->rtp_protected);
+    Py_CLEAR(state->rtp_unprotected);
+    Py_CLEAR(state->rtcp_protected);
+    Py_CLEAR(state->rtcp_unprotected);
+    Py_CLEAR(state->ssrcs_evicted);
     return 0;
 }
 

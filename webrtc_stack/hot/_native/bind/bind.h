@@ -6,6 +6,7 @@
 #include <Python.h>
 
 #include "../kernel/crc32c.h"
+#include "../kernel/libcrypto.h"
 
 /* Bytes of work from which on other threads may run meanwhile: letting go of the interpreter and taking it again costs
  * about what a processor does with so much. */
@@ -13,7 +14,10 @@
 
 typedef struct {
     PyObject *errors; /* the module webrtc_stack.errors */
+    PyObject *parts;  /* by name, what rooms have handed down for their twins */
     crc32c_tables crc32c;
+    libcrypto libcrypto;
+    PyObject *rtp_protected, *rtp_unprotected, *rtcp_protected, *rtcp_unprotected, *ssrcs_evicted; /* SrtpCounters' */
 } core_state;
 
 extern struct PyModuleDef core_module;
@@ -22,7 +26,16 @@ static inline core_state *state_of(PyObject *module) {
     return (core_state *)PyModule_GetState(module);
 }
 
+/* Raises an exception of the package: `format` as of PyErr_Format. */
+void raise_error(core_state *state, const char *name, const char *format, ...);
+void raise_parse_error(core_state *state, const char *message, Py_ssize_t offset, const char *field);
+
+/* What a room has handed down under this name (borrowed), or NULL with an exception set. */
+PyObject *part_named(core_state *state, const char *name);
+
 /* One function a binding file: adds its functions and types. Returns: 0, or -1 with an exception set. */
 int bind_crc32c(PyObject *module);
+int bind_rooms(PyObject *module); /* before those that need libcrypto */
+int bind_srtp(PyObject *module);
 
 #endif
