@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.unit.srtp.packets import EXTENSION, memory, rtcp, rtp
 from webrtc_stack import hot, srtp
+from webrtc_stack.base import SeededEntropy, random_below
 from webrtc_stack.srtp import Profile, Refused
 from webrtc_stack.srtp.context import SrtpContext as PythonContext
 
@@ -43,6 +44,8 @@ EXTENSIONS: Final = st.sampled_from(
         b"\xbe\xde\0\2\x10a\x3f\0\0\0\0\0",  # cut short behind one that is not
         b"\x10\0\0\1\0\0\0\1",  # cut short after its id
         b"\x10\0\0\1\1\x09ab",
+        b"\xbe\xde\0\1\x13abc",  # by one byte
+        b"\x10\0\0\1\1\3ab",
         b"\xbe\xde\0\1\xf0\x10ab",  # reserved: readers stop
         b"\xc0\xde\0\1abcd",
         b"\xc2\xde\0\0",
@@ -331,9 +334,9 @@ def test_other_buffers_than_bytes_are_copied() -> None:
     assert native.unprotect_many([bytearray(sealed[0]), sealed[1]]) == burst
 
 
-def test_arguments_that_are_wanted_are_named_when_they_are_missing() -> None:
+def test_arguments_that_are_missing_or_of_a_wrong_kind_are_type_errors() -> None:
     native = NativeContext(Profile.AEAD_AES_128_GCM, bytes(16), bytes(12), mki=b"a")
-    for misuse in (
+    misuses: tuple[Callable[[], object], ...] = (
         lambda: NativeContext(Profile.AEAD_AES_128_GCM, bytes(16)),
         lambda: NativeContext(Profile.AEAD_AES_128_GCM, "k" * 16, bytes(12)),
         lambda: NativeContext(Profile.AEAD_AES_128_GCM, bytes(16), bytes(12), 64),
@@ -345,7 +348,8 @@ def test_arguments_that_are_wanted_are_named_when_they_are_missing() -> None:
         lambda: native.set_rollover_counter("1", 1),
         lambda: native.rollover_counter(None),
         lambda: native.use_key("a"),
-    ):
+    )
+    for misuse in misuses:
         with pytest.raises(TypeError):
             misuse()
     with pytest.raises(AttributeError, match="without __init__"):
@@ -408,6 +412,27 @@ def test_where_a_burst_is_cut_and_how_streams_alternate_changes_nothing(
     one, two = context(), context()
     assert one.unprotect_many(results[:cut]) + one.unprotect_many(results[cut:]) == two.unprotect_many(results)
     assert memory(one) == memory(two)
+
+
+@pytest.mark.parametrize("window", [1, 2, 63, 64, 65, 127, 128, 200, 1024, 5000, 32768])
+def test_windows_of_any_size_are_the_same_over_gaps_repeats_and_late_packets(window: int) -> None:
+    twins = Twins(Profile.NULL_HMAC_SHA1_32, bytes(16), bytes(14), replay_window=window, allow_repeats=True)
+    entropy, at, burst = SeededEntropy(window), 0, []
+    for _ in range(1500):
+        kind = random_below(entropy, 8)
+        step = 1 if kind < 3 else 1 + random_below(entropy, (3, 70, 2 * window + 2, 9000, 1)[kind - 3])
+        at += step
+        burst.append(at if kind < 7 else max(at - random_below(entropy, window + 3), 0))
+    for index in burst:  # one by one, as a burst would end with the first that is too old
+        sealed = twins.call("protect", rtp(index & 0xFFFF))
+        if isinstance(sealed, bytes):
+            twins.call("unprotect_many", [sealed])
+            if random_below(entropy, 4) == 0:
+                twins.call("unprotect", sealed)
+    twins.compare()
+    assert twins.native.rollover_counter(0x1234)
+    counted = twins.native.counters
+    assert counted.rtp_unprotected > 1000 and counted.drops["replayed"] > 100
 
 
 @pytest.mark.parametrize("count", [63, 64, 65, 1000])
@@ -481,9 +506,12 @@ def work(turn):
         attempt(one.set_rollover_counter, 1, 5)
         attempt(one.add_key, bytes(3), bytes(14), mki=b"a")
         attempt(one.use_key, b"z")
+        one._memory()
+        one.__init__(Profile.AEAD_AES_128_GCM, bytes(16), bytes(12))
         attempt(one.__init__, Profile.AEAD_AES_128_GCM, bytes(16), bytes(14))
         attempt(one.__init__, Profile.AEAD_AES_128_GCM, bytes(16), bytes(12), encrypted_extensions=(0,))
         one._memory()
+    sender = SrtpContext.pair_from_dtls(Endpoint())[0]
     for n in range(20):
         receiver.set_rollover_counter(n % 8, 1)
         attempt(receiver.unprotect_many, sender.protect_many([rtp(50 + n, n % 8, 10)]))
