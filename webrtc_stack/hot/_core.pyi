@@ -1,14 +1,51 @@
 """The extension module: C twins, each with the name and the signature of what it stands for in Python."""
 
 from collections.abc import Iterable, Sequence
-from typing import Self
+from typing import Any, Self
 
 from typing_extensions import Buffer
 
+from ..rtp.extensions import ExtensionMap, HeaderExtensions
 from ..srtp.counters import SrtpCounters
 from ..srtp.dtls import DtlsLike
 from ..srtp.profiles import Profile
 from ..srtp.refused import Refused
+
+class RtpPacket:
+    """One RTP packet, in plain."""
+
+    payload_type: int
+    sequence_number: int
+    timestamp: int
+    ssrc: int
+    marker: bool
+    csrcs: tuple[int, ...]
+    payload: bytes
+    padding: int
+    extension_map: ExtensionMap | None
+    extensions: HeaderExtensions
+    @property
+    def size(self) -> int: ...
+    def __init__(
+        self,
+        *,
+        payload_type: int = 0,
+        sequence_number: int = 0,
+        timestamp: int = 0,
+        ssrc: int = 0,
+        marker: bool = False,
+        csrcs: tuple[int, ...] = (),
+        extensions: HeaderExtensions | None = None,
+        payload: bytes = b"",
+        padding: int = 0,
+        extension_map: ExtensionMap | None = None,
+    ) -> None: ...
+    @classmethod
+    def parse(cls, data: bytes, extension_map: ExtensionMap | None = None) -> Self: ...
+    def serialize(self, extension_map: ExtensionMap | None = None) -> bytes: ...
+    def get(self, uri: str) -> Any: ...
+    def set(self, uri: str, value: Any) -> None: ...
+    def copy(self) -> RtpPacket: ...
 
 class SrtpContext:
     """Protects what is sent, or unprotects what is received, under one master key (or several, with identifiers)."""

@@ -37,7 +37,7 @@ from .ntp import (
     seconds_to_compact,
     unix_to_ntp,
 )
-from .packet import RtpPacket
+from .packets import RtpPacket
 from .rtcp import is_rtcp
 
 __all__ = [

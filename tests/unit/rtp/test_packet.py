@@ -11,6 +11,8 @@ from webrtc_stack.base import SeededEntropy
 from webrtc_stack.errors import InvalidArgumentError, InvalidStateError, ParseError, UsageError
 from webrtc_stack.rtp import AudioLevel, ExtensionMap, HeaderExtensions, RtpPacket, Uri, is_rtcp, rtcp
 
+pytestmark = pytest.mark.hot
+
 MAP = ExtensionMap({1: Uri.MID, 2: Uri.AUDIO_LEVEL, 3: Uri.TRANSPORT_CC})
 
 

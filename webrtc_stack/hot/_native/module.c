@@ -9,7 +9,7 @@ static int exec_module(PyObject *module) {
     state->errors = PyImport_ImportModule("webrtc_stack.errors");
     if (state->errors == NULL)
         return -1;
-    if (bind_rooms(module) < 0 || bind_crc32c(module) < 0 || bind_srtp(module) < 0)
+    if (bind_rooms(module) < 0 || bind_crc32c(module) < 0 || bind_srtp(module) < 0 || bind_rtp(module) < 0)
         return -1;
     return 0;
 }
@@ -18,6 +18,11 @@ static int traverse_module(PyObject *module, visitproc visit, void *arg) {
     core_state *state = state_of(module);
     Py_VISIT(state->errors);
     Py_VISIT(state->parts);
+    PyObject **parts[] = {&state->rtp.native, &state->rtp.codecs, &state->rtp.python, &state->rtp.header_extensions,
+                          &state->rtp.audio_level, &state->rtp.parse_error, &state->rtp.parse_mid,
+                          &state->rtp.parse_u24, &state->rtp.parse_transport_cc, &state->rtp.parse_audio_level};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        Py_VISIT(*parts[i]);
     return 0;
 }
 
@@ -25,6 +30,11 @@ static int clear_module(PyObject *module) {
     core_state *state = state_of(module);
     Py_CLEAR(state->errors);
     Py_CLEAR(state->parts);
+    PyObject **parts[] = {&state->rtp.native, &state->rtp.codecs, &state->rtp.python, &state->rtp.header_extensions,
+                          &state->rtp.audio_level, &state->rtp.parse_error, &state->rtp.parse_mid,
+                          &state->rtp.parse_u24, &state->rtp.parse_transport_cc, &state->rtp.parse_audio_level};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        Py_CLEAR(*parts[i]);
     Py_CLEAR(state->rtp_protected);
     Py_CLEAR(state->rtp_unprotected);
     Py_CLEAR(state->rtcp_protected);

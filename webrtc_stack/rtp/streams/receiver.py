@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 from ...base import Instant
 from ...errors import InvalidArgumentError
 from ..ntp import compact_ntp, compact_to_seconds, ntp_to_unix, seconds_to_compact
-from ..packet import RtpPacket
+from ..packets import RtpPacket
 from ..rtcp.reports import ReportBlock, SenderReport
 
 _MOD: Final = 1 << 16

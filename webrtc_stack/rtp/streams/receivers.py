@@ -25,7 +25,7 @@ from enum import Enum
 from ...base import Drops, Instant
 from ...errors import InvalidArgumentError, TooManyStreams
 from ...trace import NO_TRACE, Trace
-from ..packet import RtpPacket
+from ..packets import RtpPacket
 from .receiver import ReceivedStream, ReceiverConfig
 
 

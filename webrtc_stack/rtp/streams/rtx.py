@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from ...base import SYSTEM_ENTROPY, Drops, Entropy, Instant, Unwrapper, random_u16
 from ...errors import InvalidArgumentError
-from ..packet import RtpPacket
+from ..packets import RtpPacket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

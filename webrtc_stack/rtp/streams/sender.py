@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ...base import SYSTEM_ENTROPY, Entropy, Instant, random_u16, random_u32
 from ...errors import InvalidArgumentError
 from ..ntp import compact_ntp, unix_to_ntp
-from ..packet import RtpPacket
+from ..packets import RtpPacket
 from ..rtcp.reports import ReportBlock, SenderReport
 from .receiver import round_trip_time
 

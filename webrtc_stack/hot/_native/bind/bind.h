@@ -12,12 +12,19 @@
  * about what a processor does with so much. */
 #define RELEASE_BYTES 16384
 
+/* What the rtp room has handed down for RtpPacket, looked up once; `native` and `codecs` are there from the start. */
+typedef struct {
+    PyObject *native, *codecs, *python, *header_extensions, *audio_level, *parse_error;
+    PyObject *parse_mid, *parse_u24, *parse_transport_cc, *parse_audio_level;
+} rtp_parts;
+
 typedef struct {
     PyObject *errors; /* the module webrtc_stack.errors */
     PyObject *parts;  /* by name, what rooms have handed down for their twins */
     crc32c_tables crc32c;
     libcrypto libcrypto;
     PyObject *rtp_protected, *rtp_unprotected, *rtcp_protected, *rtcp_unprotected, *ssrcs_evicted; /* SrtpCounters' */
+    rtp_parts rtp;
 } core_state;
 
 extern struct PyModuleDef core_module;
@@ -36,6 +43,7 @@ PyObject *part_named(core_state *state, const char *name);
 /* One function a binding file: adds its functions and types. Returns: 0, or -1 with an exception set. */
 int bind_crc32c(PyObject *module);
 int bind_rooms(PyObject *module); /* before those that need libcrypto */
+int bind_rtp(PyObject *module);
 int bind_srtp(PyObject *module);
 
 #endif

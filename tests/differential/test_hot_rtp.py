@@ -1,0 +1,208 @@
+"""RtpPacket in C beside RtpPacket in Python: the same packets, values, errors, and bytes afterwards."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from webrtc_stack import hot
+from webrtc_stack.rtp import AudioLevel, ExtensionMap, HeaderExtensions, PlayoutDelay, Uri
+from webrtc_stack.rtp import RtpPacket as Running
+from webrtc_stack.rtp.packet import RtpPacket as Python
+
+if hot.capabilities().core != "c":
+    pytest.skip(f"the C core does not run here: {hot.capabilities().reason}", allow_module_level=True)
+Native: Any = import_module("webrtc_stack.hot._core").RtpPacket
+
+URIS = [Uri.MID, Uri.RID, Uri.AUDIO_LEVEL, Uri.ABS_SEND_TIME, Uri.TRANSPORT_CC, Uri.TRANSPORT_CC_V2, Uri.PLAYOUT_DELAY]
+IDS = {number: str(uri) for number, uri in enumerate(URIS, 1)}
+MAPS = [
+    {},
+    IDS,
+    {number * 2: uri for number, uri in IDS.items()},
+    {number * 3: uri for number, uri in IDS.items() if number != 5},
+]
+FIELDS = ("payload_type", "sequence_number", "timestamp", "ssrc", "marker", "csrcs", "payload", "padding", "size")
+
+elements = st.dictionaries(st.integers(1, 14), st.binary(min_size=1, max_size=16), max_size=5)
+blocks = st.one_of(
+    elements.map(HeaderExtensions),
+    st.dictionaries(st.integers(1, 255), st.binary(max_size=20), max_size=5).map(
+        lambda found: HeaderExtensions(found, two_byte=True)
+    ),
+    st.tuples(st.sampled_from([0xBEDE, 0xBEDE, 0x1000, 0x100F, 0x1234]), st.binary(max_size=40)).map(
+        lambda one: HeaderExtensions.from_block(one[0], one[1][: len(one[1]) & ~3])
+    ),
+)
+packets = st.builds(
+    lambda extensions, **fields: Python(extensions=extensions, **fields).serialize(),
+    blocks,
+    payload_type=st.integers(0, 127),
+    sequence_number=st.integers(0, 0xFFFF),
+    timestamp=st.integers(0, 0xFFFFFFFF),
+    ssrc=st.integers(0, 0xFFFFFFFF),
+    marker=st.booleans(),
+    csrcs=st.lists(st.integers(0, 0xFFFFFFFF), max_size=3).map(tuple),
+    payload=st.binary(max_size=30),
+    padding=st.sampled_from([0, 0, 1, 9]),
+)
+damaged = st.builds(
+    lambda data, at, byte, cut: (data[: at % len(data)] + bytes((byte,)) + data[at % len(data) + 1 :])[:cut],
+    packets,
+    st.integers(0, 40),
+    st.integers(0, 255),
+    st.one_of(st.none(), st.integers(0, 60)),
+)
+inputs = st.one_of(packets, damaged, st.binary(max_size=40))
+values = st.one_of(
+    st.integers(-1, 0x1000000),
+    st.integers(0, 0xFFFF),
+    st.text(max_size=18),
+    st.builds(AudioLevel, st.integers(-1, 128), st.booleans()),
+    st.just(PlayoutDelay(10, 20)),
+    st.sampled_from([None, True, 1.5, b"1", (3, True), AudioLevel(3, 7)]),  # type: ignore[arg-type]
+)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("get"), st.sampled_from([*URIS, "urn:x"])),
+        st.tuples(st.just("set"), st.sampled_from([*URIS, "urn:x"]), values),
+        st.tuples(st.just("extensions")),
+        st.tuples(st.just("write")),
+        st.tuples(st.just("forward"), st.integers(0, 3)),
+        st.tuples(st.just("copy")),
+        st.tuples(
+            st.just("field"),
+            st.sampled_from(["payload_type", "sequence_number", "ssrc", "marker", "padding", "csrcs", "payload"]),
+            st.sampled_from([0, 1, 127, 128, 255, 256, -1, 1 << 40, None, True, (), (1, 2), b"ab", bytearray(b"c")]),
+        ),
+    ),
+    max_size=8,
+)
+
+
+def outcome(function: Callable[[], Any]) -> Any:
+    try:
+        return function()
+    except Exception as error:  # whatever it is, it must be the same
+        return type(error), str(error)
+
+
+def shown(packet: Any) -> Any:
+    return (
+        {name: outcome(lambda name=name: getattr(packet, name)) for name in FIELDS},  # type: ignore[misc]
+        outcome(packet.serialize),
+        outcome(lambda: repr(packet)),
+    )
+
+
+def step(packet: Any, action: tuple[Any, ...], mappings: list[ExtensionMap]) -> Any:
+    match action:
+        case ("get", uri):
+            return packet.get(uri)
+        case ("set", uri, value):
+            return packet.set(uri, value)
+        case ("extensions",):
+            return dict(packet.extensions.elements)
+        case ("forward", index):
+            return packet.serialize(mappings[index])
+        case ("copy",):
+            copied = packet.copy()
+            assert copied == packet and type(copied) is type(packet)
+            return shown(copied)
+        case ("field", name, value):
+            return setattr(packet, name, value)
+    return packet.serialize()
+
+
+@settings(max_examples=400, deadline=None)
+@given(inputs, st.one_of(st.none(), st.integers(0, 3)), steps)
+def test_whatever_is_done_to_any_bytes_is_the_same(data: bytes, index: int | None, actions: list[Any]) -> None:
+    kept = []
+    for packet_class in (Python, Native):
+        mappings = [ExtensionMap(ids) for ids in MAPS]
+        packet = outcome(lambda: packet_class.parse(data, None if index is None else mappings[index]))  # noqa: B023
+        if isinstance(packet, tuple):
+            kept.append([packet])
+            continue
+        assert type(packet) is packet_class
+        trail = [shown(packet)]
+        for action in actions:
+            trail += [outcome(lambda: step(packet, action, mappings)), shown(packet)]  # noqa: B023
+        kept.append(trail)
+    assert kept[0] == kept[1]
+
+
+@given(packets, packets)
+def test_equality_is_the_same(one: bytes, other: bytes) -> None:
+    for left, right in ((one, other), (one, one)):
+        assert (Native.parse(left) == Native.parse(right)) is (Python.parse(left) == Python.parse(right))
+        assert (Native.parse(left) != Native.parse(right)) is (Python.parse(left) != Python.parse(right))
+    assert Native.parse(one) != Python.parse(one)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), (b"", None, 1), (None,), (7,), ("text",), (bytearray(16),), (bytearray(b"\x80" * 20),)]
+)
+def test_wrong_arguments_are_refused_alike(arguments: tuple[Any, ...]) -> None:
+    results = [outcome(lambda: shown(kind.parse(*arguments))) for kind in (Python, Native)]  # noqa: B023
+    assert results[0] == results[1]
+
+
+def test_named_arguments_subclasses_and_what_a_packet_is_not() -> None:
+    data = Python(payload=b"x").serialize()
+    mapping = ExtensionMap(IDS)
+    packet = Native.parse(data=data, extension_map=mapping)
+    packet.set(uri=Uri.MID, value="a")
+    assert packet.get(uri=Uri.MID) == "a" and packet.extension_map is mapping
+    assert packet.serialize(extension_map=mapping) == packet.serialize()
+    subclass: Any = type("Subclass", (Native,), {})
+    assert type(subclass.parse(data)) is subclass and type(subclass.parse(data).copy()) is Native
+    for wrong in (lambda: hash(packet), lambda: Native(1), lambda: Native(wrong=1)):
+        with pytest.raises(TypeError):
+            wrong()
+    with pytest.raises(AttributeError):
+        packet.other = 1
+    assert Running is Native
+
+
+def test_nothing_is_leaked_in_any_path() -> None:
+    code = """
+import resource
+from webrtc_stack.rtp import AudioLevel, ExtensionMap, RtpPacket, Uri
+mapping = ExtensionMap({1: Uri.AUDIO_LEVEL, 3: Uri.TRANSPORT_CC, 4: Uri.MID, 5: Uri.RID})
+other = ExtensionMap({2: Uri.MID})
+data = bytes.fromhex("91e01234000102030a0b0c0d00000001bede00023112344030000000") + bytes(1000)
+def work(times):
+    for number in range(times):
+        packet = RtpPacket.parse(data, mapping)
+        packet.get(Uri.MID), packet.get(Uri.RID), packet.get("x"), packet.size, repr(packet)
+        packet.set(Uri.TRANSPORT_CC, number & 0xFFFF)
+        packet.set(Uri.AUDIO_LEVEL, AudioLevel(5, True))
+        packet.get(Uri.AUDIO_LEVEL)
+        packet.serialize(), packet.copy() == packet, packet.serialize(other)
+        for wrong in (lambda: packet.set(Uri.TRANSPORT_CC, -1), lambda: packet.set("x", 1),
+                      lambda: RtpPacket.parse(data[:13]), lambda: RtpPacket.parse(None), lambda: RtpPacket(x=1)):
+            try:
+                wrong()
+            except Exception:
+                pass
+            else:
+                raise SystemExit("no error")
+        made = RtpPacket(payload=data, extension_map=mapping)
+        made.set(Uri.MID, "1")
+        made.csrcs = (made,)  # a cycle
+work(3000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+work(20000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 1500, "KiB grown; one leaked object a round would be more"
