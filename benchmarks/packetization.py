@@ -24,7 +24,7 @@ from aiortc.codecs import vpx as aiortc_vpx
 from aiortc.jitterbuffer import JitterBuffer
 from aiortc.rtp import RtpPacket as AiortcPacket
 
-from webrtc_stack.packetization import payload_format
+from webrtc_stack.packetization import cutting, h264, nal, nal_payloads, payload_format, split, vp8
 
 START = b"\x00\x00\x00\x01"
 
@@ -44,11 +44,17 @@ def frame_of(name: str, size: int) -> bytes:
 
 
 class Ours:
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, functions: Any = cutting) -> None:
+        self.functions = functions
         made = payload_format(name)
         self.packetizer = made.packetizer(1200)
         self.depacketizer = made.depacketizer()
         self.sequence = self.timestamp = 0
+
+    def choose(self) -> None:
+        """The functions of this core take the places where the formats call them."""
+        vars(h264)["split_annex_b"] = self.functions.split_annex_b
+        vars(vp8)["split_evenly"] = vars(nal_payloads)["split_evenly"] = self.functions.split_evenly
 
     def packetize(self, frame: bytes) -> list[bytes]:
         return self.packetizer.packetize(frame)
@@ -69,12 +75,22 @@ class Ours:
         return data
 
 
+class Pure:
+    """What `cutting` has, in Python."""
+
+    split_annex_b = staticmethod(nal.split_annex_b)
+    split_evenly = staticmethod(split.split_evenly)
+
+
 class Aiortc:
     def __init__(self, name: str) -> None:
         self.name = name
         self.picture_id = 0
         self.sequence = self.timestamp = 0
         self.buffer = JitterBuffer(capacity=128, is_video=True)
+
+    def choose(self) -> None:
+        """It has one core."""
 
     def packetize(self, frame: bytes) -> list[bytes]:
         if self.name == "VP8":
@@ -114,10 +130,11 @@ def timed(function: Callable[[Any], Any], argument: Any) -> tuple[float, Any]:
 def measure(name: str, size: int, rounds: int) -> dict[str, dict[str, float]]:
     """Median microseconds of a frame: {stack: {step: time}}."""
     frame = frame_of(name, size)
-    stacks: dict[str, Any] = {"ours": Ours(name), "aiortc": Aiortc(name)}
+    stacks: dict[str, Any] = {"ours": Ours(name), "pure": Ours(name, Pure), "aiortc": Aiortc(name)}
     times: dict[str, dict[str, list[float]]] = {stack: {"packetize": [], "depacketize": []} for stack in stacks}
     for index in range(rounds + 10):
         for stack, one in stacks.items():
+            one.choose()
             cut, payloads = timed(one.packetize, frame)
             packets = one.packets(payloads)
             joined, data = timed(one.depacketize, packets)
@@ -138,12 +155,16 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     results = {}
+    core = "C" if cutting.split_evenly is not split.split_evenly else "no C"
     print(f"one frame of {options.bytes} bytes, medians of {options.rounds} rounds, microseconds")
     for name in ("H264", "VP8"):
         results[name] = measure(name, options.bytes, options.rounds)
         for step in ("packetize", "depacketize"):
-            ours, theirs = results[name]["ours"][step], results[name]["aiortc"][step]
-            print(f"  {name:5} {step:12} ours {ours:8.1f}   aiortc {theirs:8.1f}   ratio {ours / theirs:.2f}")
+            ours, pure, theirs = (results[name][stack][step] for stack in ("ours", "pure", "aiortc"))
+            print(
+                f"  {name:5} {step:12} {core} {ours:7.1f}   pure {pure:7.1f}   aiortc {theirs:7.1f}   "
+                f"aiortc/{core} {theirs / ours:.1f}   aiortc/pure {theirs / pure:.1f}"
+            )
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n")
 

@@ -98,3 +98,11 @@ class SrtpContext:
 
 def crc32c(data: Buffer, value: int = 0, /) -> int:
     """The CRC32c of what `value` is the sum of, followed by `data`."""
+
+def split_annex_b(stream: bytes, /) -> list[bytes]:
+    """The NAL units of a byte stream, without start codes and the zeros around them."""
+
+def split_evenly(
+    data: bytes, first_head: bytes, head: bytes, limit: int, last_head: bytes | None = None, /
+) -> list[bytes]:
+    """Payloads of at most `limit` bytes, `first_head` before the first part of `data`, `head` before others."""

@@ -24,7 +24,8 @@ from .base import (
     Packetizer,
     PayloadFormat,
 )
-from .nal import START_CODE, split_annex_b
+from .cutting import split_annex_b
+from .nal import START_CODE
 from .nal_payloads import START_BIT, NalPayloads, aggregate_units, join_payloads, pack_units, split_aggregate
 
 IDR: Final = 5

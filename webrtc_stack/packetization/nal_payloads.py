@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from ..errors import InvalidArgumentError, ParseError
-from .split import split_evenly
+from .cutting import split_evenly
 
 START_BIT: Final = 0x80
 END_BIT: Final = 0x40

@@ -23,7 +23,7 @@ from .base import (
     Packetizer,
     PayloadFormat,
 )
-from .split import split_evenly
+from .cutting import split_evenly
 
 _X, _N, _S = 0x80, 0x20, 0x10
 _I, _L, _T, _K = 0x80, 0x40, 0x20, 0x10

@@ -26,7 +26,7 @@ from .base import (
     Packetizer,
     PayloadFormat,
 )
-from .split import split_evenly
+from .cutting import split_evenly
 from .vp9_descriptor import B_BIT, E_BIT, V_BIT, Vp9Descriptor, Vp9GroupPicture, Vp9ScalabilityStructure
 from .vp9_header import Vp9FrameHeader, is_key_frame
 

@@ -16,6 +16,8 @@ from webrtc_stack.packetization.vp9_header import Vp9FrameHeader
 from .streams import Packet, push_all
 
 CASES = vectors.cases("packetization/rtp_payloads.json")
+pytestmark = pytest.mark.hot
+
 JOINERS: dict[str, Callable[[list[bytes]], list[bytes]]] = {
     "h264": h264.join_units,
     "h265": h265.join_units,

@@ -14,7 +14,7 @@ import pytest
 
 from webrtc_stack import hot
 
-ROOMS = ("webrtc_stack.sctp", "webrtc_stack.srtp", "webrtc_stack.rtp")
+ROOMS = ("webrtc_stack.sctp", "webrtc_stack.srtp", "webrtc_stack.rtp", "webrtc_stack.packetization")
 """Whoever imports all of these has registered every twin."""
 SURFACE = Path(hot.__file__).with_name("_core.pyi")
 

@@ -9,7 +9,8 @@ static int exec_module(PyObject *module) {
     state->errors = PyImport_ImportModule("webrtc_stack.errors");
     if (state->errors == NULL)
         return -1;
-    if (bind_rooms(module) < 0 || bind_crc32c(module) < 0 || bind_srtp(module) < 0 || bind_rtp(module) < 0)
+    if (bind_rooms(module) < 0 || bind_crc32c(module) < 0 || bind_srtp(module) < 0 || bind_rtp(module) < 0 ||
+        bind_packetization(module) < 0)
         return -1;
     return 0;
 }

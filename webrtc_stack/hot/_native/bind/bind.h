@@ -43,6 +43,7 @@ PyObject *part_named(core_state *state, const char *name);
 /* One function a binding file: adds its functions and types. Returns: 0, or -1 with an exception set. */
 int bind_crc32c(PyObject *module);
 int bind_rooms(PyObject *module); /* before those that need libcrypto */
+int bind_packetization(PyObject *module);
 int bind_rtp(PyObject *module);
 int bind_srtp(PyObject *module);
 
