@@ -155,6 +155,26 @@ def test_wrong_arguments_are_refused_alike(arguments: tuple[Any, ...]) -> None:
     assert results[0] == results[1]
 
 
+def test_construction_takes_the_same_names_and_defaults() -> None:
+    fields: dict[str, Any] = {
+        "payload_type": 96,
+        "sequence_number": 7,
+        "timestamp": 9,
+        "ssrc": 11,
+        "marker": True,
+        "csrcs": (5,),
+        "extensions": HeaderExtensions({1: b"a"}),
+        "payload": b"media",
+        "padding": 4,
+        "extension_map": ExtensionMap(IDS),
+    }
+    assert shown(Native(**fields)) == shown(Python(**fields)) and shown(Native()) == shown(Python())
+    assert Native(**fields).extension_map is fields["extension_map"]
+    for name, value in fields.items():
+        fresh = "".join(list(name))  # not interned
+        assert shown(Native(**{fresh: value})) == shown(Native(**{name: value})) == shown(Python(**{name: value}))
+
+
 def test_named_arguments_subclasses_and_what_a_packet_is_not() -> None:
     data = Python(payload=b"x").serialize()
     mapping = ExtensionMap(IDS)

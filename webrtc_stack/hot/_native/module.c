@@ -19,11 +19,13 @@ static int traverse_module(PyObject *module, visitproc visit, void *arg) {
     core_state *state = state_of(module);
     Py_VISIT(state->errors);
     Py_VISIT(state->parts);
-    PyObject **parts[] = {&state->rtp.native, &state->rtp.codecs, &state->rtp.python, &state->rtp.header_extensions,
+    PyObject **parts[] = {&state->rtp.native, &state->rtp.codecs, &state->rtp.levels, &state->rtp.python, &state->rtp.header_extensions,
                           &state->rtp.audio_level, &state->rtp.parse_error, &state->rtp.parse_mid,
                           &state->rtp.parse_u24, &state->rtp.parse_transport_cc, &state->rtp.parse_audio_level};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         Py_VISIT(*parts[i]);
+    for (size_t i = 0; i < sizeof state->rtp.names / sizeof *state->rtp.names; i++)
+        Py_VISIT(state->rtp.names[i]);
     return 0;
 }
 
@@ -31,11 +33,13 @@ static int clear_module(PyObject *module) {
     core_state *state = state_of(module);
     Py_CLEAR(state->errors);
     Py_CLEAR(state->parts);
-    PyObject **parts[] = {&state->rtp.native, &state->rtp.codecs, &state->rtp.python, &state->rtp.header_extensions,
+    PyObject **parts[] = {&state->rtp.native, &state->rtp.codecs, &state->rtp.levels, &state->rtp.python, &state->rtp.header_extensions,
                           &state->rtp.audio_level, &state->rtp.parse_error, &state->rtp.parse_mid,
                           &state->rtp.parse_u24, &state->rtp.parse_transport_cc, &state->rtp.parse_audio_level};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         Py_CLEAR(*parts[i]);
+    for (size_t i = 0; i < sizeof state->rtp.names / sizeof *state->rtp.names; i++)
+        Py_CLEAR(state->rtp.names[i]);
     Py_CLEAR(state->rtp_protected);
     Py_CLEAR(state->rtp_unprotected);
     Py_CLEAR(state->rtcp_protected);

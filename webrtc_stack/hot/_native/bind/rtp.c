@@ -287,17 +287,41 @@ static PyObject *repr(PyObject *self) {
     return state ? rtp_in_python(state, "__repr__", self, NULL, 0, NULL) : NULL;
 }
 
+static char *const argument_names[11] = {"payload_type", "sequence_number", "timestamp", "ssrc", "marker", "csrcs",
+                                         "extensions", "payload", "padding", "extension_map", NULL};
+
+/* What was given by the names that programs use, which are interned. Returns: 0 where the general parser shall look. */
+static int quick_arguments(PyObject *type, PyObject *arguments, PyObject *given, PyObject **const to[10]) {
+    core_state *state = state_of_type((PyTypeObject *)type);
+    PyObject *name, *value;
+    Py_ssize_t at = 0;
+    if (state == NULL)
+        PyErr_Clear(); /* the general parser needs none */
+    if (state == NULL || PyTuple_GET_SIZE(arguments))
+        return 0;
+    while (given && PyDict_Next(given, &at, &name, &value)) {
+        int i = 0;
+        while (i < 10 && state->rtp.names[i] != name)
+            i++;
+        if (i == 10)
+            return 0;
+        *to[i] = value;
+    }
+    return 1;
+}
+
 static int init(PyObject *object, PyObject *arguments, PyObject *given) {
-    static char *names[] = {"payload_type", "sequence_number", "timestamp", "ssrc", "marker", "csrcs",
-                            "extensions", "payload", "padding", "extension_map", NULL};
     RtpPacket *self = (RtpPacket *)object;
     PyObject *zero = PyLong_FromLong(0), *nothing = PyBytes_FromStringAndSize(NULL, 0), *none = PyTuple_New(0);
     PyObject *type = zero, *sequence_number = zero, *timestamp = zero, *ssrc = zero, *marker = Py_False, *csrcs = none,
              *extensions = Py_None, *payload = nothing, *padding = zero, *map = Py_None;
+    PyObject **const into[10] = {&type, &sequence_number, &timestamp, &ssrc, &marker,
+                                 &csrcs, &extensions, &payload, &padding, &map};
     int result = -1;
     if (zero && nothing && none &&
-        PyArg_ParseTupleAndKeywords(arguments, given, "|$OOOOOOOOOO:RtpPacket", names, &type, &sequence_number,
-                                    &timestamp, &ssrc, &marker, &csrcs, &extensions, &payload, &padding, &map)) {
+        (quick_arguments((PyObject *)Py_TYPE(object), arguments, given, into) ||
+         PyArg_ParseTupleAndKeywords(arguments, given, "|$OOOOOOOOOO:RtpPacket", (char **)argument_names, &type, &sequence_number,
+                                    &timestamp, &ssrc, &marker, &csrcs, &extensions, &payload, &padding, &map))) {
         PyObject *values[12] = {csrcs, marker, padding, payload, type, sequence_number,
                                 ssrc,  timestamp, map,  nothing, Py_None, extensions};
         PyObject **to[12];
@@ -398,5 +422,8 @@ int bind_rtp(PyObject *module) {
     state->rtp.native = PyType_FromModuleAndSpec(module, &spec, NULL);
     if (state->rtp.native == NULL || (state->rtp.codecs = PyUnicode_InternFromString("codecs")) == NULL)
         return -1;
+    for (int i = 0; i < 10; i++)
+        if ((state->rtp.names[i] = PyUnicode_InternFromString(argument_names[i])) == NULL)
+            return -1;
     return PyModule_AddType(module, (PyTypeObject *)state->rtp.native);
 }

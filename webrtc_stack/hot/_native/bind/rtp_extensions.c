@@ -1,6 +1,29 @@
 /* RtpPacket's typed extensions: read and written where they stand. What is in each packet needs no Python function. */
 #include "rtp.h"
 
+static PyObject *audio_level(PyObject *type, unsigned byte) {
+    PyObject *level = PyLong_FromLong((long)(byte & 0x7F));
+    PyObject *made =
+        level ? PyObject_CallFunctionObjArgs(type, level, byte > 0x7F ? Py_True : Py_False, NULL) : NULL;
+    Py_XDECREF(level);
+    return made;
+}
+
+/* An audio level for each byte: they are immutable, and every audio packet has one. */
+static int make_levels(rtp_parts *parts) {
+    PyObject *levels = PyTuple_New(256);
+    for (unsigned byte = 0; levels && byte < 256; byte++) {
+        PyObject *made = audio_level(parts->audio_level, byte);
+        if (made == NULL)
+            Py_CLEAR(levels);
+        else
+            PyTuple_SET_ITEM(levels, byte, made);
+    }
+    if (levels)
+        Py_XSETREF(parts->levels, levels);
+    return levels ? 0 : -1;
+}
+
 const rtp_parts *rtp_parts_of(core_state *state) {
     rtp_parts *parts = &state->rtp;
     if (parts->python)
@@ -13,6 +36,8 @@ const rtp_parts *rtp_parts_of(core_state *state) {
                {&parts->parse_transport_cc, "parse_transport_cc"}, {&parts->parse_audio_level, "parse_audio_level"},
                {&parts->parse_error, NULL},                     {&parts->python, "RtpPacket"}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (all[i].to == &parts->python && make_levels(parts) < 0)
+            return NULL;
         PyObject *part = all[i].name ? Py_XNewRef(part_named(state, all[i].name))
                                      : PyObject_GetAttrString(state->errors, "ParseError");
         if (part == NULL)
@@ -49,22 +74,13 @@ static span block_of(PyObject *raw) {
     return (span){(const uint8_t *)PyBytes_AS_STRING(raw), (size_t)PyBytes_GET_SIZE(raw)};
 }
 
-static PyObject *audio_level(const rtp_parts *parts, unsigned byte) {
-    PyObject *level = PyLong_FromLong((long)(byte & 0x7F));
-    PyObject *made = level ? PyObject_CallFunctionObjArgs(parts->audio_level, level, byte > 0x7F ? Py_True : Py_False,
-                                                          NULL)
-                           : NULL;
-    Py_XDECREF(level);
-    return made;
-}
-
 static PyObject *read_value(const rtp_parts *parts, PyObject *parse, const uint8_t *at, size_t size) {
     if (parse == parts->parse_transport_cc && size == 2)
         return PyLong_FromLong(read_u16(at));
     if (parse == parts->parse_u24 && size == 3)
         return PyLong_FromLong((long)at[0] << 16 | read_u16(at + 1));
     if (parse == parts->parse_audio_level && size == 1)
-        return audio_level(parts, at[0]);
+        return Py_NewRef(PyTuple_GET_ITEM(parts->levels, at[0]));
     if (parse == parts->parse_mid && size)
         return PyUnicode_DecodeUTF8((const char *)at, (Py_ssize_t)size, NULL);
     PyObject *data = PyBytes_FromStringAndSize((const char *)at, (Py_ssize_t)size);
