@@ -19,7 +19,9 @@ static int traverse_module(PyObject *module, visitproc visit, void *arg) {
     core_state *state = state_of(module);
     Py_VISIT(state->errors);
     Py_VISIT(state->parts);
-    PyObject **parts[] = {&state->rtp.native, &state->rtp.codecs, &state->rtp.levels, &state->rtp.python, &state->rtp.header_extensions,
+    PyObject **parts[] = {&state->rtp.native, &state->rtp.codecs, &state->rtp.levels,
+                          &state->rtp.latest_map, &state->rtp.latest_codecs, &state->rtp.python,
+                          &state->rtp.header_extensions,
                           &state->rtp.audio_level, &state->rtp.parse_error, &state->rtp.parse_mid,
                           &state->rtp.parse_u24, &state->rtp.parse_transport_cc, &state->rtp.parse_audio_level};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
@@ -33,7 +35,9 @@ static int clear_module(PyObject *module) {
     core_state *state = state_of(module);
     Py_CLEAR(state->errors);
     Py_CLEAR(state->parts);
-    PyObject **parts[] = {&state->rtp.native, &state->rtp.codecs, &state->rtp.levels, &state->rtp.python, &state->rtp.header_extensions,
+    PyObject **parts[] = {&state->rtp.native, &state->rtp.codecs, &state->rtp.levels,
+                          &state->rtp.latest_map, &state->rtp.latest_codecs, &state->rtp.python,
+                          &state->rtp.header_extensions,
                           &state->rtp.audio_level, &state->rtp.parse_error, &state->rtp.parse_mid,
                           &state->rtp.parse_u24, &state->rtp.parse_transport_cc, &state->rtp.parse_audio_level};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)

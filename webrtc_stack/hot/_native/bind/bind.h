@@ -15,6 +15,7 @@
 /* What the rtp room has handed down for RtpPacket, looked up once; `native` and `codecs` are there from the start. */
 typedef struct {
     PyObject *native, *codecs, *python, *header_extensions, *audio_level, *parse_error;
+    PyObject *latest_map, *latest_codecs; /* of the map that was asked last: maps do not change */
     PyObject *names[10]; /* of the arguments of RtpPacket, in its order */
     PyObject *levels; /* by the byte: a tuple of AudioLevel */
     PyObject *parse_mid, *parse_u24, *parse_transport_cc, *parse_audio_level;

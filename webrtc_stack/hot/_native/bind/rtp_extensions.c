@@ -49,14 +49,24 @@ const rtp_parts *rtp_parts_of(core_state *state) {
 
 /* The entry (identifier, parse, serialize) of `uri`. Returns: 1 (new reference), 0 for none, -1 with an exception. */
 static int find_codec(core_state *state, PyObject *map, PyObject *uri, PyObject **codec) {
-    PyObject *codecs = PyObject_GetAttr(map, state->rtp.codecs);
-    if (codecs == NULL)
-        return -1;
-    *codec = PyDict_CheckExact(codecs) ? Py_XNewRef(PyDict_GetItemWithError(codecs, uri)) : NULL;
-    int known = PyDict_CheckExact(codecs);
+    if (map != state->rtp.latest_map) {
+        PyObject *found = PyObject_GetAttr(map, state->rtp.codecs);
+        if (found == NULL)
+            return -1;
+        if (!PyDict_CheckExact(found)) {
+            Py_DECREF(found);
+            PyErr_SetString(PyExc_TypeError, "the codecs of an extension map are a dict");
+            return -1;
+        }
+        PyObject *old_map = state->rtp.latest_map, *old_codecs = state->rtp.latest_codecs;
+        state->rtp.latest_map = Py_NewRef(map);
+        state->rtp.latest_codecs = found;
+        Py_XDECREF(old_map);
+        Py_XDECREF(old_codecs);
+    }
+    PyObject *codecs = Py_NewRef(state->rtp.latest_codecs);
+    *codec = Py_XNewRef(PyDict_GetItemWithError(codecs, uri));
     Py_DECREF(codecs);
-    if (!known)
-        PyErr_SetString(PyExc_TypeError, "the codecs of an extension map are a dict");
     if (*codec == NULL)
         return PyErr_Occurred() ? -1 : 0;
     if (PyTuple_Check(*codec) && PyTuple_GET_SIZE(*codec) == 3 && PyLong_CheckExact(PyTuple_GET_ITEM(*codec, 0)))
