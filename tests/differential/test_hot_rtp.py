@@ -192,6 +192,24 @@ def test_named_arguments_subclasses_and_what_a_packet_is_not() -> None:
     assert Running is Native
 
 
+def test_a_payload_that_is_exchanged_while_the_packet_is_written_is_judged_again() -> None:
+    class Meddling:
+        def __init__(self, packet: Any) -> None:
+            self.packet = packet
+
+        @property
+        def raw(self) -> bytes:
+            self.packet.payload = 5
+            return b""
+
+    kept = []
+    for kind in (Python, Native):
+        packet = kind(payload=b"x")
+        packet.extensions = Meddling(packet)
+        kept.append(outcome(packet.serialize)[0])
+    assert kept == [TypeError, TypeError]
+
+
 def test_nothing_is_leaked_in_any_path() -> None:
     code = """
 import resource

@@ -131,7 +131,12 @@ static PyObject *serialize(PyObject *object, PyObject *const *arguments, Py_ssiz
         Py_DECREF(raw);
         return NULL;
     }
-    PyObject *payload = self->payload; /* nothing below runs Python */
+    PyObject *payload = self->payload; /* nothing below runs Python; what gave `raw` may have, and changed it */
+    if (payload == NULL || !PyBytes_CheckExact(payload)) {
+        Py_DECREF(raw);
+        core_state *state = state_of_type(Py_TYPE(object));
+        return state ? rtp_in_python(state, "serialize", object, arguments, count, names) : NULL;
+    }
     size_t block = (size_t)PyBytes_GET_SIZE(raw), size = (size_t)PyBytes_GET_SIZE(payload);
     PyObject *result = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(12 + block + size + padding));
     if (result) {
@@ -267,7 +272,7 @@ static PyObject *compare(PyObject *left, PyObject *right, int operation) {
     if (state == NULL)
         return NULL;
     PyObject *native = state->rtp.native;
-    if ((operation != Py_EQ && operation != Py_NE) || !PyObject_TypeCheck(right, (PyTypeObject *)native))
+    if (native == NULL || (operation != Py_EQ && operation != Py_NE) || !PyObject_TypeCheck(right, (PyTypeObject *)native))
         Py_RETURN_NOTIMPLEMENTED;
     int same = 1;
     for (size_t i = 0; same == 1 && i < sizeof names / sizeof *names; i++) {

@@ -28,6 +28,10 @@ const rtp_parts *rtp_parts_of(core_state *state) {
     rtp_parts *parts = &state->rtp;
     if (parts->python)
         return parts;
+    if (state->parts == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "the module of this packet is gone");
+        return NULL;
+    }
     struct {
         PyObject **to;
         const char *name;
@@ -110,12 +114,13 @@ PyObject *rtp_get(PyObject *object, PyObject *const *arguments, Py_ssize_t count
         return rtp_in_python(state, "get", object, arguments, count, names);
     if (self->map == Py_None)
         Py_RETURN_NONE;
-    PyObject *codec, *map = Py_NewRef(self->map);
+    PyObject *codec, *map = Py_NewRef(self->map), *raw = Py_NewRef(self->raw);
     int known = find_codec(state, map, arguments[0], &codec);
     Py_DECREF(map);
-    if (known <= 0)
+    if (known <= 0) {
+        Py_DECREF(raw);
         return known ? NULL : Py_NewRef(Py_None);
-    PyObject *raw = Py_NewRef(self->raw);
+    }
     rtp_element element = rtp_find_element(block_of(raw), identifier_of(codec));
     PyObject *value;
     if (!element.found) {
