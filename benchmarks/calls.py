@@ -17,13 +17,14 @@ import argparse
 import asyncio
 import json
 import os
-import shutil
 import statistics
 import sys
 from pathlib import Path
 from typing import Any
 
-from data_channels import NAMESPACE, machine
+from namespaces import move_into_namespace
+
+from webrtc_stack.cli.bench.summary import machine
 
 HERE = Path(__file__).resolve().parent
 JOBS = ("relay", "echo")
@@ -183,9 +184,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--json", type=Path, help="also write everything here")
     args = parser.parse_args()
-    if os.geteuid() == 0 and "BENCH_NAMESPACE" not in os.environ and shutil.which("ip") and shutil.which("unshare"):
-        os.environ["BENCH_NAMESPACE"] = "1"
-        os.execvp("unshare", ["unshare", "-n", "sh", "-c", NAMESPACE, "sh", sys.executable, *sys.argv])
+    move_into_namespace()
     asyncio.run(run(args))
 
 

@@ -64,12 +64,16 @@ class Program:
     async def until(self, pattern: str) -> re.Match[str]:
         """Reads lines until one matches."""
         assert self._process.stdout is not None
-        async with asyncio.timeout(CEILING):
-            while line := (await self._process.stdout.readline()).decode():
-                self.lines.append(line)
-                if (found := re.search(pattern, line)) is not None:
-                    return found
-        raise AssertionError(f"the program has ended without {pattern!r}: {self.lines}")
+        why = "has ended"
+        try:
+            async with asyncio.timeout(CEILING):
+                while line := (await self._process.stdout.readline()).decode():
+                    self.lines.append(line)
+                    if (found := re.search(pattern, line)) is not None:
+                        return found
+        except TimeoutError:
+            why = "went on"
+        raise AssertionError(f"the program {why} without {pattern!r}: {self.lines}")
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from ..version import __version__
 from .failures import CommandError
 
 COMMANDS: Final[dict[str, str]] = {
+    "bench": "measure how fast this stack is here, beside libraries that do the same",
     "demo": "open a page in your browser that talks to this process over WebRTC",
     "doctor": "show versions, what this machine offers, and what is missing",
     "pcap": "explain the packets of a capture file, one line each",

@@ -27,7 +27,7 @@ EXTRAS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "lint": ("checking the code", ("ruff", "mypy", "import-linter")),
     "interop": ("tests against another Python stack", ("aiortc", "uvloop")),
     "fuzz": ("coverage-guided fuzzing", ("atheris",)),
-    "bench": ("benchmarks and their plots", ("matplotlib", "uvloop")),
+    "bench": ("benchmarks, their plots and their opponents", ("matplotlib", "uvloop", "pylibsrtp", "aiortc")),
 }
 """Extra -> what it is for, and its packages, as `pyproject.toml` lists them."""
 
