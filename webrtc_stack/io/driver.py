@@ -162,7 +162,7 @@ class Driver:
     def _on_timer(self) -> None:
         self._floor = max(self._floor, self._timer_at)
         self._timer, self._timer_at = None, NEVER
-        self._turn()
+        self._turn(timer_fired=True)
 
     def _on_burst(self, socket_id: SocketId, burst: Sequence[ReceivedLike]) -> None:
         if self._closed:
@@ -185,29 +185,40 @@ class Driver:
     def _forget(self, socket_id: SocketId) -> None:
         self._unwritable.pop(socket_id, None)
 
-    def _turn(self) -> None:
+    def _turn(self, *, timer_fired: bool = False) -> None:
+        """Lets the machine work until it has nothing to send, to say or to do now.
+
+        Asking a whole stack what it waits for is dear, so it is asked after its work, not before: a deadline that has
+        passed without a timer having fired is found there, and dealt with in one more round.
+        """
         if self._running or self._closed:
             return
         core = self.core
         self.counters.turns += 1
         left = TURN_DATAGRAMS
         fruitful, now = False, self._now()
+        due, asked = timer_fired and core.next_timeout() <= now, timer_fired
         self._running = True
         try:
             while left > 0:
                 now = self._now()
-                if core.next_timeout() <= now:
+                if due:
                     core.handle_timeout(now)
                 sent = 0 if self._paused(now) else self._send(core.poll_transmits(now, min(left, POLL_LIMIT)))
                 left -= sent or 1
                 events = core.poll_events()
-                if events:
+                if sent or events:
+                    fruitful = True
+                elif asked:
+                    break
+                while events:
                     if not self._hand_up(events, now):
                         return
-                elif not sent or core.next_timeout() > now:
-                    fruitful = fruitful or sent > 0
+                    left -= 1
+                    events = core.poll_events() if left > 0 else ()
+                due, asked = core.next_timeout() <= now, True
+                if not due:
                     break
-                fruitful = True
         finally:
             self._running = False
             if not self._closed:

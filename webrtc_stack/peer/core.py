@@ -68,6 +68,8 @@ class PeerCore(Calls):
     def __init__(self, config: PeerConfig | None = None, now: Instant = 0.0) -> None:
         super().__init__()
         self._due: Instant | None = None
+        self._stirred = True
+        """Whether anything was done since events were last carried upwards: a driver polls far more often than that."""
         """What `next_timeout` said: a driver asks several times a turn, and every room below has to be asked."""
         self._advance(now)
         self.config = config if config is not None else PeerConfig()
@@ -417,10 +419,12 @@ class PeerCore(Calls):
         self._transport.pump(now)
 
     def set_buffered_amount_low_threshold(self, handle: ChannelHandle, value: int) -> None:
+        self._stirred = True
         self._transport.channels.set_buffered_amount_low_threshold(handle, value)
 
     def watch_send_buffer(self) -> None:
         """Asks for one `SendBufferMoved` as soon as anything queued leaves."""
+        self._stirred = True
         self._transport.channels.watch_send_buffer()
 
     # --- what the driver answers ------------------------------------------------------------------------------------
@@ -502,13 +506,16 @@ class PeerCore(Calls):
             return []
         out = self._transport.poll_transmits(now, limit)
         self._transport.pump(now)
+        self._stirred = False
         if self._closing and not out:
             self._finish_closing(now)
         return out
 
     def poll_events(self) -> list[Any]:
-        if not self._closed and self._transport.pump(self._now):
-            self._due = None
+        if self._stirred and not self._closed:
+            self._stirred = False
+            if self._transport.pump(self._now):
+                self._due = None
         return super().poll_events()
 
     def next_timeout(self) -> Instant:
@@ -526,6 +533,7 @@ class PeerCore(Calls):
 
     def _advance(self, now: Instant) -> Instant:
         self._due = None
+        self._stirred = True
         return super()._advance(now)
 
     # --- the end ----------------------------------------------------------------------------------------------------

@@ -68,6 +68,9 @@ class SctpConfig:
     """RFC 9260 says 60 s. People wait for what they see; ICE consent ends a dead path after 30 s anyway."""
     sack_delay: float = 0.2
     """RFC 9260 section 6.2."""
+    immediate_sack_delay: float = 0.001
+    """What an acknowledgment waits that the peer wants at once (RFC 7053): an application's answer, which comes within
+    that time where it comes at once, takes it along, and half of all datagrams of a dialogue need not be sent."""
     sack_frequency: int = 2
     """An acknowledgment at the latest after this many packets with DATA."""
     max_init_retransmits: int = 8
@@ -105,7 +108,14 @@ class SctpConfig:
                 raise InvalidArgumentError(f"{name} is at least 1, got {getattr(self, name)}")
         if not 0 < self.max_outstanding_chunks < 32_768:
             raise InvalidArgumentError(f"max_outstanding_chunks is below 2**15, got {self.max_outstanding_chunks}")
-        for name in ("sack_delay", "heartbeat_interval", "cookie_lifetime", "close_timeout", "shutdown_timeout"):
+        for name in (
+            "sack_delay",
+            "immediate_sack_delay",
+            "heartbeat_interval",
+            "cookie_lifetime",
+            "close_timeout",
+            "shutdown_timeout",
+        ):
             if getattr(self, name) < 0:
                 raise InvalidArgumentError(f"{name} is in seconds and not negative, got {getattr(self, name)}")
 

@@ -126,6 +126,8 @@ class AssociationCore(MachineBase[AssociationEvent]):
         self._unacked_packets = 0
         """Packets with DATA since the last SACK."""
         self._ack_now = False
+        self._ack_soon = False
+        """The peer asked for an acknowledgment at once (I bit)."""
         self._sack_due = False
         self._advertised_window = config.receive_window_bytes
         self._fast_retransmit = False

@@ -161,7 +161,7 @@ class Reception(Establishment):
                     self._refuse_stream(stream_id)
                     continue
             if flags & FLAG_IMMEDIATE:
-                self._ack_now = True
+                self._ack_soon = True
             reassembly.add(unwrapped, flags, stream_id, ssn, ppid, payload, events)
         self.counters.data_chunks_received += count
         if offset < end and not data[offset]:
@@ -199,6 +199,8 @@ class Reception(Establishment):
                 self._shutdown_due = self._sack_due = True
             elif self._ack_now or self._unacked_packets >= self.config.sack_frequency:
                 self._sack_due = True
+            elif self._ack_soon:
+                self._deadlines.set_earliest(Timer.SACK, now + self.config.immediate_sack_delay)
             elif Timer.SACK not in self._deadlines:
                 self._deadlines.set(Timer.SACK, now + self.config.sack_delay)
 

@@ -175,7 +175,7 @@ class Transmission(AssociationCore):
         )
 
     def _sack_chunk(self) -> bytes:
-        self._sack_due = self._ack_now = False
+        self._sack_due = self._ack_now = self._ack_soon = False
         self._unacked_packets = 0
         self._deadlines.clear(Timer.SACK)
         self.counters.sacks_sent += 1

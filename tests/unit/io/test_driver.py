@@ -212,6 +212,27 @@ def test_an_error_in_the_owners_callback_leaves_the_driver_working() -> None:
     assert rig.runtime.pending == [105.0]
 
 
+def test_a_turn_with_nothing_left_to_do_asks_once() -> None:
+    """Polling a whole stack is dear: a burst that only brings events costs one poll, and commands one more."""
+    rig = Rig("10.0.0.1")
+    before = rig.core.polls
+    rig.core.events.append("event")
+    rig.socket.arrive((PEER, b"x"))
+    assert rig.core.polls == before + 1
+    rig.core.events.append("event")
+    rig.react = lambda events: rig.queue(1)
+    rig.socket.arrive((PEER, b"x"))
+    assert rig.core.polls == before + 3
+    assert len(rig.socket.sent) == 1
+
+
+def test_a_deadline_that_passed_without_a_timer_is_met_in_the_same_turn() -> None:
+    rig = Rig("10.0.0.1")
+    rig.core.due = 100.0
+    rig.socket.arrive((PEER, b"x"))
+    assert rig.core.named("handle_timeout") == [("handle_timeout", 100.0)]
+
+
 def test_a_timer_is_armed_at_the_machines_instant() -> None:
     rig = Rig()
     rig.core.due = 107.5

@@ -103,3 +103,36 @@ def test_a_repeated_cookie_echo_is_answered_and_changes_nothing() -> None:
     pair.run(1)
     assert pair.got[1][1] == [b"one", b"two"]
     assert pair.events(1, sctp.AssociationRestarted) == []
+
+
+def test_an_answer_takes_the_acknowledgment_along() -> None:
+    """The sender of a lone message wants to hear of it at once; what an application answers at once says so too."""
+    pair = Pair(heartbeat_interval=0)
+    pair.run(1)
+    now = pair.now
+    pair.left.send(1, 53, b"question", now)
+    (packet,) = pair.left.poll_transmits(now)
+    before = pair.right.counters.packets_sent
+    pair.right.receive(packet, now)
+    assert pair.right.poll_transmits(now) == [], "nothing leaves before the application had its turn"
+    pair.right.send(1, 53, b"answer", now)
+    (answer,) = pair.right.poll_transmits(now)
+    kinds = [type(chunk) for chunk in sctp.Packet.parse(answer).chunks]
+    assert kinds == [sctp.SackChunk, sctp.DataChunk]
+    assert pair.right.counters.packets_sent == before + 1
+
+
+def test_without_an_answer_a_wanted_acknowledgment_waits_a_moment_only() -> None:
+    pair = Pair(heartbeat_interval=0)
+    pair.run(1)
+    now = pair.now
+    pair.left.send(1, 53, b"question", now)
+    (packet,) = pair.left.poll_transmits(now)
+    pair.right.receive(packet, now)
+    assert pair.right.poll_transmits(now) == []
+    pair.right.poll_events()
+    due = pair.right.next_timeout()
+    assert due == now + pair.right.config.immediate_sack_delay
+    pair.right.handle_timeout(due)
+    (answer,) = pair.right.poll_transmits(due)
+    assert [type(chunk) for chunk in sctp.Packet.parse(answer).chunks] == [sctp.SackChunk]

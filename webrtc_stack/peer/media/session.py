@@ -230,6 +230,8 @@ class MediaSession(MediaCommands):
         """Brings the table of deadlines up to date with what streams wait for."""
         sources = list(self._router.sources.values())
         writer = self._writer
+        if not sources and writer is None and not self._table.ordered and not self._deadlines:
+            return  # a connection of data channels alone asks on each of its packets
         if writer is not None:
             self._set(Timer.RTCP, writer.next_timeout(writer.feedback_at(sources, self._twcc_in), now))
         tones = keyframe = silence = NEVER
@@ -260,6 +262,8 @@ class MediaSession(MediaCommands):
             return []
         if self._closing is not None:
             return self._goodbye(keys, now, limit)
+        if self._writer is None and not self._ready and not self._table.ordered:
+            return []
         self._build_reports(keys, now)
         out = self._ready[:limit]
         del self._ready[:limit]
@@ -336,7 +340,8 @@ class MediaSession(MediaCommands):
         events: list[MediaEvent] = []
         if happenings.started:
             events, happenings.started = happenings.started, []
-        events += self._delivered()
+        if self._router.sources:
+            events += self._delivered()
         if happenings.others:
             events += happenings.others
             happenings.others = []
