@@ -1,4 +1,4 @@
-/* sources: kernel/srtp_context.c kernel/srtp_sending.c kernel/srtp_receiving.c kernel/srtp_streams.c kernel/srtp_header.c kernel/srtp_keys.c kernel/srtp_transforms.c kernel/hmac_sha1.c kernel/libcrypto.c -ldl -Wl,--wrap=free */
+/* sources: kernel/srtp_context.c kernel/srtp_sending.c kernel/srtp_receiving.c kernel/srtp_streams.c kernel/srtp_header.c kernel/srtp_keys.c kernel/srtp_transforms.c kernel/aes.c kernel/hmac_sha1.c kernel/libcrypto.c -ldl -Wl,--wrap=free */
 /* An SRTP context under mutated packets: what is refused changes nothing, what is sent comes back as it was, a burst
  * that fails is undone, and no memory is given back with a secret in it.
  *
@@ -14,7 +14,7 @@
 
 #define MAX_PARTS 24
 
-static libcrypto lib;
+static libcrypto lib, by_evp; /* the second one as if providers hid their functions, which must change nothing */
 static uint8_t master_key[32], master_salt[14];
 static const uint8_t mki[] = "ident";
 
@@ -46,7 +46,7 @@ void __wrap_free(void *pointer) {
 
 static const uint32_t numbers[] = {1, 2, 5, 6, 7, 8, 0x10001, 0x10002, 0x10003, 0x10004};
 
-static void begin(srtp_context *context, const uint8_t choice[2]) {
+static void begin(srtp_context *context, const uint8_t choice[2], int evp) {
     srtp_options options = {.profile = srtp_profile_of(numbers[choice[0] % 10]), .max_ssrcs = 3};
     static const size_t windows[] = {64, 1, 100, 1024};
     options.window = windows[choice[1] >> 6];
@@ -58,7 +58,7 @@ static void begin(srtp_context *context, const uint8_t choice[2]) {
         options.ids.any = 1;
         options.ids.bits[0] = 0x2A; /* 1, 3 and 5 */
     }
-    CHECK(srtp_open(context, &lib, &options, master_key, master_salt, mki) == SRTP_OK);
+    CHECK(srtp_open(context, evp ? &by_evp : &lib, &options, master_key, master_salt, mki) == SRTP_OK);
 }
 
 static void end(srtp_context *context) {
@@ -159,8 +159,8 @@ static void round_trip(const uint8_t choice[2], span rest, int rtcp) {
         rest = (span){rest.data + 1 + size, rest.size - 1 - size};
     }
     srtp_context sender, receiver;
-    begin(&sender, choice);
-    begin(&receiver, choice);
+    begin(&sender, choice, choice[0] & 128);
+    begin(&receiver, choice, !(choice[0] & 128));
     if (choice[1] & 32)
         CHECK(srtp_set_rollover_counter(&sender, 2, 0xFFFFFFFF) == SRTP_OK &&
               srtp_set_rollover_counter(&receiver, 2, 0xFFFFFFFF) == SRTP_OK &&
@@ -193,7 +193,7 @@ static void round_trip(const uint8_t choice[2], span rest, int rtcp) {
 static void strangers(const uint8_t choice[2], span packet) {
     static const uint8_t known[] = "\x80\x60\0\1\0\0\0\0\0\0\0\2payload";
     srtp_context context;
-    begin(&context, choice);
+    begin(&context, choice, choice[0] & 128);
     srtp_item item = {.in = {known, sizeof known - 1}};
     CHECK(leave(&context, &item, 1, 0) == SRTP_OK);
     uint8_t other[32];
@@ -212,6 +212,9 @@ static void strangers(const uint8_t choice[2], span packet) {
 
 static void prepare(void) {
     CHECK(libcrypto_open(&lib));
+    by_evp = lib;
+    for (size_t i = 0; i < AES_SIZES; i++)
+        by_evp.aes_ctr[i].make = by_evp.aes_gcm[i].make = NULL;
     for (size_t i = 0; i < sizeof master_key; i++)
         master_key[i] = (uint8_t)(i * 7 + 3);
     for (size_t i = 0; i < sizeof master_salt; i++)
@@ -253,7 +256,7 @@ static size_t seeds(uint8_t out[][MAX_INPUT], size_t sizes[], size_t space) {
     prepare();
     for (uint8_t choice = 0; choice < 120 && count < space; choice++) {
         uint8_t *at = out[count];
-        *at++ = choice;
+        *at++ = (uint8_t)(choice | choice % 7 << 7);
         *at++ = (uint8_t)(choice * 37);
         *at++ = choice % 3;
         for (size_t part = 0; part < 6; part++) {
@@ -268,7 +271,7 @@ static size_t seeds(uint8_t out[][MAX_INPUT], size_t sizes[], size_t space) {
             srtp_context context;
             srtp_item item = {.in = {out[count] + 3, (size_t)(at - out[count] - 3)}};
             int rtcp = choice / 3 % 6 == 4;
-            begin(&context, out[count]);
+            begin(&context, out[count], 0);
             if (leave(&context, &item, 1, rtcp) == SRTP_OK) {
                 memcpy(out[count] + 3, item.out, item.out_size);
                 at = out[count] + 3 + item.out_size;

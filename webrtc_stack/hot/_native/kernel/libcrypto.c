@@ -70,6 +70,69 @@ static const void *fetched(finder *find, const char *fetch, const char *algorith
     return found ? found : made(find, maker);
 }
 
+/* --- the functions of a provider ---------------------------------------------------------------------------------- */
+
+typedef struct {
+    int id;
+    void (*function)(void);
+} dispatch; /* OSSL_DISPATCH */
+
+typedef struct {
+    const char *names, *properties;
+    const dispatch *functions;
+    const char *description;
+} offer; /* OSSL_ALGORITHM */
+
+#define CIPHERS 2 /* OSSL_OP_CIPHER */
+
+/* Function `id` of a table, or NULL. */
+static int take(const dispatch *functions, int id, void *to) {
+    void *found = NULL;
+    for (; functions->id; functions++)
+        if (functions->id == id)
+            memcpy(&found, &functions->function, sizeof found);
+    memcpy(to, &found, sizeof found);
+    return found != NULL;
+}
+
+/* Asks the provider of a cipher for its table of functions. Where anything is not as expected, EVP stays in use. */
+static void fill_direct(aes_algorithm *cipher, finder *find, const char *name) {
+    const void *(*provider_of)(const evp_cipher *);
+    const offer *(*query)(const void *provider, int operation, int *no_cache);
+    void *(*context_of)(const void *provider);
+    if (!has(find, "EVP_CIPHER_get0_provider", &provider_of) ||
+        !has(find, "OSSL_PROVIDER_query_operation", &query) ||
+        !has(find, "OSSL_PROVIDER_get0_provider_ctx", &context_of))
+        return;
+    int no_cache = 0;
+    const void *provider = provider_of(cipher->evp);
+    const offer *found = provider ? query(provider, CIPHERS, &no_cache) : NULL;
+    size_t length = strlen(name);
+    while (found && found->names &&
+           (strncmp(found->names, name, length) != 0 || (found->names[length] != ':' && found->names[length] != 0)))
+        found++;
+    if (found == NULL || found->names == NULL || no_cache)
+        return;
+    cipher->provider = context_of(provider);
+    /* The numbers of OSSL_FUNC_CIPHER_NEWCTX, FREECTX, and so on. */
+    if (!take(found->functions, 7, &cipher->free) || !take(found->functions, 2, &cipher->encrypt_init) ||
+        !take(found->functions, 3, &cipher->decrypt_init) || !take(found->functions, 4, &cipher->update) ||
+        !take(found->functions, 5, &cipher->final) || !take(found->functions, 10, &cipher->get) ||
+        !take(found->functions, 11, &cipher->set) || !take(found->functions, 1, &cipher->make))
+        cipher->make = NULL;
+}
+
+static void fill_aes(aes_algorithm *cipher, finder *find, const char *name, const char *maker, size_t key_bytes,
+                     size_t nonce_bytes) {
+    cipher->key_bytes = key_bytes;
+    cipher->nonce_bytes = nonce_bytes;
+    cipher->evp = fetched(find, "EVP_CIPHER_fetch", name, maker);
+    if (cipher->evp == NULL)
+        find->missing = name;
+    else
+        fill_direct(cipher, find, name);
+}
+
 static void fill(libcrypto *lib, finder *find) {
     static const char *const ctr[] = {"AES-128-CTR", "AES-192-CTR", "AES-256-CTR"};
     static const char *const gcm[] = {"AES-128-GCM", "AES-192-GCM", "AES-256-GCM"};
@@ -97,11 +160,9 @@ static void fill(libcrypto *lib, finder *find) {
         lib->sha1_init = NULL;
     if (find->missing)
         return;
-    for (int i = 0; i < AES_SIZES; i++) {
-        lib->aes_ctr[i] = fetched(find, "EVP_CIPHER_fetch", ctr[i], ctr_makers[i]);
-        lib->aes_gcm[i] = fetched(find, "EVP_CIPHER_fetch", gcm[i], gcm_makers[i]);
-        if (lib->aes_ctr[i] == NULL || lib->aes_gcm[i] == NULL)
-            find->missing = "AES";
+    for (size_t i = 0; i < AES_SIZES; i++) {
+        fill_aes(&lib->aes_ctr[i], find, ctr[i], ctr_makers[i], 16 + 8 * i, 16);
+        fill_aes(&lib->aes_gcm[i], find, gcm[i], gcm_makers[i], 16 + 8 * i, 12);
     }
     lib->sha1 = fetched(find, "EVP_MD_fetch", "SHA1", "EVP_sha1");
     if (lib->sha1 == NULL)

@@ -22,11 +22,38 @@ typedef struct {
     uint64_t words[16];
 } sha1_state;
 
+/* The interface between libcrypto 3 and its providers, as far as it is used. */
+#define PROVIDER_OCTETS 5 /* OSSL_PARAM_OCTET_STRING */
+
+typedef struct {
+    const char *key; /* NULL ends a list */
+    unsigned type;
+    void *data;
+    size_t size, written;
+} provider_parameter;
+
+typedef int (*provider_init)(void *, const uint8_t *key, size_t key_size, const uint8_t *iv, size_t iv_size,
+                             const provider_parameter *);
+
+typedef struct {
+    const evp_cipher *evp;
+    size_t key_bytes, nonce_bytes;
+    /* All of these or, where libcrypto does not hand them out, no `make`. */
+    void *provider;
+    void *(*make)(void *provider);
+    void (*free)(void *);
+    provider_init encrypt_init, decrypt_init;
+    int (*update)(void *, uint8_t *out, size_t *written, size_t room, const uint8_t *in, size_t size);
+    int (*final)(void *, uint8_t *out, size_t *written, size_t room);
+    int (*get)(void *, provider_parameter *);
+    int (*set)(void *, const provider_parameter *);
+} aes_algorithm;
+
 typedef struct {
     void *handle;   /* NULL: there is no libcrypto, and nothing below may be called */
     char text[384]; /* its version and where it came from, or why there is none */
 
-    const evp_cipher *aes_ctr[AES_SIZES], *aes_gcm[AES_SIZES];
+    aes_algorithm aes_ctr[AES_SIZES], aes_gcm[AES_SIZES];
     const evp_md *sha1;
 
     evp_cipher_ctx *(*cipher_new)(void);

@@ -24,28 +24,16 @@ static int size_of(const srtp_profile *profile) {
     return profile->key_bytes == 16 ? AES_128 : profile->key_bytes == 24 ? AES_192 : AES_256;
 }
 
-static evp_cipher_ctx *scheduled(const libcrypto *lib, const evp_cipher *cipher, const uint8_t *key, int encrypt) {
-    static const uint8_t no_iv[16];
-    evp_cipher_ctx *made = lib->cipher_new();
-    if (made && !lib->cipher_init(made, cipher, NULL, key, no_iv, encrypt)) {
-        lib->cipher_free(made);
-        return NULL;
-    }
-    return made;
-}
-
 int srtp_derive(const libcrypto *lib, const srtp_profile *profile, const uint8_t *key, const uint8_t *salt,
                 uint8_t label, uint8_t *out, size_t size) {
     static const uint8_t zeros[32];
     uint8_t block[16] = {0};
     memcpy(block, salt, profile->salt_bytes);
     block[7] ^= label;
-    evp_cipher_ctx *cipher = lib->cipher_new();
-    int written = 0;
-    int good = cipher && size <= sizeof zeros &&
-               lib->encrypt_init(cipher, lib->aes_ctr[size_of(profile)], NULL, key, block) &&
-               lib->encrypt_update(cipher, out, &written, zeros, (int)size) && written == (int)size;
-    lib->cipher_free(cipher);
+    aes *cipher = aes_new(lib, &lib->aes_ctr[size_of(profile)], key, 1);
+    int good = cipher && size <= sizeof zeros && aes_begin(lib, cipher, block) &&
+               aes_update(lib, cipher, out, zeros, size);
+    aes_free(lib, cipher);
     lib->cleanse(block, sizeof block);
     return good;
 }
@@ -58,14 +46,14 @@ static int open_session(const libcrypto *lib, const srtp_profile *profile, const
         srtp_derive(lib, profile, key, salt, (uint8_t)(first_label + RTP_AUTHENTICATION), authentication, SHA1_BYTES) &&
         srtp_derive(lib, profile, key, salt, (uint8_t)(first_label + RTP_SALT), session->salt, profile->salt_bytes);
     if (good && profile->cipher == SRTP_GCM) {
-        const evp_cipher *gcm = lib->aes_gcm[size_of(profile)];
-        session->seal = scheduled(lib, gcm, encryption, 1);
-        session->open = scheduled(lib, gcm, encryption, 0);
+        const aes_algorithm *gcm = &lib->aes_gcm[size_of(profile)];
+        session->seal = aes_new(lib, gcm, encryption, 1);
+        session->open = aes_new(lib, gcm, encryption, 0);
         good = session->seal && session->open;
     } else if (good) {
         good = hmac_sha1_open(lib, &session->mac, (span){authentication, SHA1_BYTES});
         if (good && profile->cipher == SRTP_COUNTER_MODE)
-            good = (session->seal = scheduled(lib, lib->aes_ctr[size_of(profile)], encryption, 1)) != NULL;
+            good = (session->seal = aes_new(lib, &lib->aes_ctr[size_of(profile)], encryption, 1)) != NULL;
     }
     lib->cleanse(encryption, sizeof encryption);
     lib->cleanse(authentication, sizeof authentication);
@@ -77,7 +65,7 @@ static int open_header(const libcrypto *lib, const srtp_profile *profile, const 
     uint8_t encryption[32];
     int good = srtp_derive(lib, profile, key, salt, HEADER_ENCRYPTION, encryption, profile->key_bytes) &&
                srtp_derive(lib, profile, key, salt, HEADER_SALT, to->header_salt, profile->salt_bytes) &&
-               (to->header = scheduled(lib, lib->aes_ctr[size_of(profile)], encryption, 1)) != NULL;
+               (to->header = aes_new(lib, &lib->aes_ctr[size_of(profile)], encryption, 1)) != NULL;
     lib->cleanse(encryption, sizeof encryption);
     return good;
 }
@@ -101,11 +89,11 @@ void srtp_key_free(const libcrypto *lib, srtp_key *key) {
         return;
     for (int i = 0; i < 2; i++) {
         srtp_session *session = i ? &key->rtcp : &key->rtp;
-        lib->cipher_free(session->seal);
-        lib->cipher_free(session->open);
+        aes_free(lib, session->seal);
+        aes_free(lib, session->open);
         hmac_sha1_close(lib, &session->mac);
     }
-    lib->cipher_free(key->header);
+    aes_free(lib, key->header);
     lib->cleanse(key, sizeof *key);
     free(key);
 }

@@ -2,10 +2,10 @@
 #ifndef WEBRTC_STACK_SRTP_KEYS_H
 #define WEBRTC_STACK_SRTP_KEYS_H
 
+#include "aes.h"
 #include "hmac_sha1.h"
 
 #define SRTP_MAX_MKI 128
-#define SRTP_GCM_TAG 16
 
 typedef enum { SRTP_NULL, SRTP_COUNTER_MODE, SRTP_GCM } srtp_cipher;
 
@@ -16,14 +16,14 @@ typedef struct {
 
 /* One kind of packet under one key. Counter mode has one cipher, which goes both ways. */
 typedef struct {
-    evp_cipher_ctx *seal, *open;
+    aes *seal, *open;
     hmac_sha1 mac;
     uint8_t salt[16]; /* zeros behind its 12 or 14 bytes */
 } srtp_session;
 
 typedef struct {
     srtp_session rtp, rtcp;
-    evp_cipher_ctx *header; /* for chosen extension elements; NULL if none were chosen */
+    aes *header; /* for chosen extension elements; NULL if none were chosen */
     uint8_t header_salt[16];
     uint8_t mki[SRTP_MAX_MKI];
 } srtp_key;

@@ -25,51 +25,37 @@ static inline void nonce_of(uint8_t nonce[16], const uint8_t salt[16], int gcm, 
 
 /* --- ciphers ------------------------------------------------------------------------------------------------------ */
 
-static int update(int (*function)(evp_cipher_ctx *, uint8_t *, int *, const uint8_t *, int), evp_cipher_ctx *cipher,
-                  uint8_t *out, const uint8_t *in, size_t size) {
-    int written;
-    return size == 0 || function(cipher, out, &written, in, (int)size);
+static int count(const libcrypto *lib, aes *cipher, const uint8_t nonce[16], run first, run second) {
+    return aes_begin(lib, cipher, nonce) && aes_update(lib, cipher, first.out, first.in, first.size) &&
+           aes_update(lib, cipher, second.out, second.in, second.size);
 }
 
-static int count(const libcrypto *lib, evp_cipher_ctx *cipher, const uint8_t nonce[16], run first, run second) {
-    return lib->encrypt_init(cipher, NULL, NULL, NULL, nonce) &&
-           update(lib->encrypt_update, cipher, first.out, first.in, first.size) &&
-           update(lib->encrypt_update, cipher, second.out, second.in, second.size);
+/* All of GCM but the tag. */
+static int gcm_run(const libcrypto *lib, aes *cipher, const uint8_t *nonce, span clear, span more, run first,
+                   run second) {
+    return aes_begin(lib, cipher, nonce) && aes_update(lib, cipher, NULL, clear.data, clear.size) &&
+           aes_update(lib, cipher, NULL, more.data, more.size) &&
+           aes_update(lib, cipher, first.out, first.in, first.size) &&
+           aes_update(lib, cipher, second.out, second.in, second.size);
 }
 
-static int gcm_seal(const libcrypto *lib, evp_cipher_ctx *cipher, const uint8_t *nonce, span clear, span more,
-                    run first, run second, uint8_t *tag) {
-    int written;
-    return lib->encrypt_init(cipher, NULL, NULL, NULL, nonce) &&
-           update(lib->encrypt_update, cipher, NULL, clear.data, clear.size) &&
-           update(lib->encrypt_update, cipher, NULL, more.data, more.size) &&
-           update(lib->encrypt_update, cipher, first.out, first.in, first.size) &&
-           update(lib->encrypt_update, cipher, second.out, second.in, second.size) &&
-           lib->encrypt_final(cipher, tag, &written) &&
-           lib->cipher_ctrl(cipher, LIBCRYPTO_GET_TAG, SRTP_GCM_TAG, tag);
+static int gcm_seal(const libcrypto *lib, aes *cipher, const uint8_t *nonce, span clear, span more, run first,
+                    run second, uint8_t *tag) {
+    return gcm_run(lib, cipher, nonce, clear, more, first, second) && aes_give_tag(lib, cipher, tag);
 }
 
-static int gcm_open(const libcrypto *lib, evp_cipher_ctx *cipher, const uint8_t *nonce, span clear, span more,
-                    run first, run second, const uint8_t *tag) {
-    int written;
-    uint8_t expected[SRTP_GCM_TAG], nothing[SRTP_GCM_TAG];
-    memcpy(expected, tag, sizeof expected);
-    return lib->decrypt_init(cipher, NULL, NULL, NULL, nonce) &&
-           lib->cipher_ctrl(cipher, LIBCRYPTO_SET_TAG, SRTP_GCM_TAG, expected) &&
-           update(lib->decrypt_update, cipher, NULL, clear.data, clear.size) &&
-           update(lib->decrypt_update, cipher, NULL, more.data, more.size) &&
-           update(lib->decrypt_update, cipher, first.out, first.in, first.size) &&
-           update(lib->decrypt_update, cipher, second.out, second.in, second.size) &&
-           lib->decrypt_final(cipher, nothing, &written) > 0;
+static int gcm_open(const libcrypto *lib, aes *cipher, const uint8_t *nonce, span clear, span more, run first,
+                    run second, const uint8_t *tag) {
+    return gcm_run(lib, cipher, nonce, clear, more, first, second) && aes_expect_tag(lib, cipher, tag);
 }
 
 /* --- header elements ---------------------------------------------------------------------------------------------- */
 
-static int skip(const libcrypto *lib, evp_cipher_ctx *cipher, size_t size) {
+static int skip(const libcrypto *lib, aes *cipher, size_t size) {
     uint8_t zeros[256] = {0}, unused[256];
     for (size_t part; size; size -= part) {
         part = size < sizeof zeros ? size : sizeof zeros;
-        if (!update(lib->encrypt_update, cipher, unused, zeros, part))
+        if (!aes_update(lib, cipher, unused, zeros, part))
             return 0;
     }
     return 1;
@@ -88,13 +74,13 @@ static srtp_status crypt_elements(const srtp_layout *layout, const srtp_key *key
         return SRTP_MALFORMED;
     uint8_t nonce[16];
     nonce_of(nonce, key->header_salt, 0, read_u32(packet + 8), index);
-    if (!lib->encrypt_init(key->header, NULL, NULL, NULL, nonce))
+    if (!aes_begin(lib, key->header, nonce))
         return SRTP_FAILED;
     elements = first;
     for (size_t at = elements.at; srtp_elements_next(&elements) > 0; at = elements.right) {
         uint8_t *data = packet + elements.left;
         if (!skip(lib, key->header, elements.left - at) ||
-            !update(lib->encrypt_update, key->header, data, data, elements.right - elements.left))
+            !aes_update(lib, key->header, data, data, elements.right - elements.left))
             return SRTP_FAILED;
     }
     return SRTP_OK;
@@ -148,7 +134,7 @@ srtp_status srtp_seal_rtp(const srtp_layout *layout, const srtp_key *key, span i
     if (layout->profile->cipher == SRTP_GCM) {
         if (!gcm_seal(lib, session->seal, nonce, clear, more, first, second, end))
             return SRTP_FAILED;
-        memcpy(end + SRTP_GCM_TAG, key->mki, layout->mki_bytes);
+        memcpy(end + AES_GCM_TAG, key->mki, layout->mki_bytes);
         return SRTP_OK;
     }
     uint8_t tag[SHA1_BYTES];
@@ -225,7 +211,7 @@ srtp_status srtp_seal_rtcp(const srtp_layout *layout, const srtp_key *key, span 
     size_t clear = word & SRTP_E_BIT ? 8 : in.size;
     uint8_t nonce[16];
     run none = {in.data, out, 0}, rest = {in.data + clear, out + clear, in.size - clear};
-    uint8_t *behind = out + in.size + (gcm ? SRTP_GCM_TAG : 0); /* where the word comes to stand */
+    uint8_t *behind = out + in.size + (gcm ? AES_GCM_TAG : 0); /* where the word comes to stand */
     nonce_of(nonce, session->salt, gcm, read_u32(in.data + 4), word & ~SRTP_E_BIT);
     memcpy(out, in.data, clear);
     write_u32(behind, word);
@@ -255,7 +241,7 @@ srtp_status srtp_open_rtcp(const srtp_layout *layout, const srtp_key *key, span 
     run none = {in.data, out, 0}, rest = {in.data + clear, out + clear, size - clear};
     nonce_of(nonce, session->salt, gcm, read_u32(in.data + 4), word & ~SRTP_E_BIT);
     if (gcm) {
-        span tail = {in.data + size + SRTP_GCM_TAG, 4};
+        span tail = {in.data + size + AES_GCM_TAG, 4};
         if (!gcm_open(lib, session->open, nonce, (span){in.data, clear}, tail, none, rest, in.data + size)) {
             memset(out, 0, size);
             return SRTP_BAD_TAG;
