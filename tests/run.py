@@ -369,31 +369,41 @@ def stage_fuzz(run: Run) -> None:
 
 
 def stage_package(run: Run) -> None:
-    """The sdist, installed with and without a C compiler, and the README's demo command."""
+    """The sdist with and without a C compiler, a wheel made from it, the README's demo command: each in a clean place."""
     with tempfile.TemporaryDirectory(prefix="webrtc_stack-package-") as folder:
         scratch = Path(folder)
         build = "import sys; from setuptools import build_meta; print(build_meta.build_sdist(sys.argv[1]))"
         run.check([PYTHON, "-c", build, scratch], label="build the sdist")
         (sdist,) = scratch.glob("*.tar.gz")
-        for name, with_compiler in (("with-compiler", True), ("without-compiler", False)):
-            where = scratch / name
-            make_venv(where)
-            python = where / "bin" / "python"
-            # Nothing but the environment's own programs on PATH means: no cc, no gcc, no clang.
-            env = {"CC": "", "PATH": str(where / "bin")} if not with_compiler else {}
-            run.check([python, "-m", "pip", "install", "--quiet", sdist], env=env, cwd=scratch, label=f"install {name}")
-            run.check([python, "-c", "import webrtc_stack; print(webrtc_stack.__version__)"], env=env, cwd=scratch)
-            if shutil.which("cc"):
-                wanted = "c" if with_compiler else "py"
-                if core_of(python) != wanted:
-                    raise Failed(f"{name}: the core is {core_of(python)!r}, not {wanted!r}")
-                run.totals.passed += 1
-            run.check([python, "-m", "webrtc_stack", "doctor"], env=env, cwd=scratch)
+        compiles = shutil.which("cc") is not None
+        builder = install_and_ask(run, scratch / "with-compiler", sdist, core="c" if compiles else "py", compiler=True)
+        install_and_ask(run, scratch / "without-compiler", sdist, core="py", compiler=False)
+        wheels = scratch / "wheels"
+        words: list[str | Path] = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, sdist]
+        run.check([builder, *words], cwd=scratch, label="build a wheel")
+        (wheel,) = wheels.glob("*.whl")
+        install_and_ask(run, scratch / "wheel", wheel, core="c" if compiles else "py", compiler=False)
         with tarfile.open(sdist) as archive:
             archive.extractall(scratch / "source", filter="data")
         (source,) = (scratch / "source").iterdir()
         command = readme_demo_command((ROOT / "README.md").read_text())
         run.check(["sh", "-euc", f"{command} --self-test"], cwd=source)
+
+
+def install_and_ask(run: Run, where: Path, package: Path, *, core: str, compiler: bool) -> Path:
+    """Installs a package into an environment of its own, and sees that it runs, on `core`. Returns: its Python."""
+    make_venv(where)
+    python = where / "bin" / "python"
+    # Nothing but the environment's own programs on PATH means: no cc, no gcc, no clang.
+    env = {} if compiler else {"CC": "", "PATH": str(where / "bin")}
+    label = f"install the {package.suffix[1:]}, {'with' if compiler else 'without'} a compiler"
+    run.check([python, "-m", "pip", "install", "--quiet", package], env=env, cwd=where, label=label)
+    run.check([python, "-c", "import webrtc_stack; print(webrtc_stack.__version__)"], env=env, cwd=where)
+    if (found := core_of(python)) != core:
+        raise Failed(f"{where.name}: the core is {found!r}, not {core!r}")
+    run.totals.passed += 1
+    run.check([python, "-m", "webrtc_stack", "doctor"], env=env, cwd=where)
+    return python
 
 
 def readme_demo_command(readme: str) -> str:
