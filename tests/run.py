@@ -369,7 +369,7 @@ def stage_fuzz(run: Run) -> None:
 
 
 def stage_package(run: Run) -> None:
-    """The sdist with and without a C compiler, a wheel made from it, the README's demo command: each in a clean place."""
+    """The sdist with and without a compiler, a wheel made from it, the demo: each in a clean environment."""
     with tempfile.TemporaryDirectory(prefix="webrtc_stack-package-") as folder:
         scratch = Path(folder)
         build = "import sys; from setuptools import build_meta; print(build_meta.build_sdist(sys.argv[1]))"
