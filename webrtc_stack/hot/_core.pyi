@@ -1,15 +1,24 @@
 """The extension module: C twins, each with the name and the signature of what it stands for in Python."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 from typing_extensions import Buffer
 
+from ..packetization.base import DepacketizerConfig, EncodedFrame, RtpPacketLike
+from ..packetization.nal_payloads import NalPayloads
 from ..rtp.extensions import ExtensionMap, HeaderExtensions
 from ..srtp.counters import SrtpCounters
 from ..srtp.dtls import DtlsLike
 from ..srtp.profiles import Profile
 from ..srtp.refused import Refused
+
+class PacketRun:
+    """The state of a depacketizer that is looked at for every packet, and the packets that need nothing else."""
+
+    def __init__(self, config: DepacketizerConfig) -> None: ...
+    def push(self, packet: RtpPacketLike) -> list[EncodedFrame]: ...
+    def push_many(self, packets: list[RtpPacketLike]) -> list[EncodedFrame]: ...
 
 class RtpPacket:
     """One RTP packet, in plain."""
@@ -106,3 +115,20 @@ def split_evenly(
     data: bytes, first_head: bytes, head: bytes, limit: int, last_head: bytes | None = None, /
 ) -> list[bytes]:
     """Payloads of at most `limit` bytes, `first_head` before the first part of `data`, `head` before others."""
+
+def pack_annex_b(
+    layout: NalPayloads, stream: bytes, limit: int, aggregate: Callable[[list[bytes]], bytes], /
+) -> list[bytes]:
+    """The payloads of a byte stream."""
+
+def join_annex_b(layout: NalPayloads, payloads: list[bytes], /) -> tuple[bytes, tuple[int, ...], tuple[int, ...]]:
+    """The byte stream of payloads, the types of its units, and where they begin."""
+
+def join_behind(payloads: list[bytes], at: int, head: bytes, last_head: bytes | None = None, /) -> bytes | None:
+    """What stands behind `at` bytes in the first payload and behind `head` in the others; None if one lacks it."""
+
+def cut_obus(elements: list[bytes], limit: int, /) -> list[bytes]:
+    """OBUs without size fields cut into payloads of nearly equal size."""
+
+def join_temporal_unit(payloads: list[bytes], prefix: bytes = b"", /) -> tuple[bytes, list[bytes]]:
+    """A temporal unit in the low-overhead format, and the first bytes of its OBUs."""

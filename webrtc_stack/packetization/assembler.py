@@ -23,6 +23,7 @@ from typing import Any, Final, NamedTuple
 from ..base import Drops
 from ..errors import ParseError
 from .base import Depacketizer, DepacketizerConfig, DepacketizerCounters, EncodedFrame, RtpPacketLike
+from .cutting import PacketRun
 
 NO_START: Final = 0
 START: Final = 1
@@ -43,29 +44,22 @@ class Joined(NamedTuple):
     facts: Any
 
 
-class FrameAssembler(Depacketizer):
+class FrameAssembler(PacketRun, Depacketizer):
     """A depacketizer of a format whose frames span packets. Formats say what begins a frame and how to join it."""
 
     def __init__(self, config: DepacketizerConfig, clock_rate: int = 90_000) -> None:
+        super().__init__(config)
         self.config = config
-        self.counters = DepacketizerCounters()
+        self._counters = DepacketizerCounters()
         self.drops = Drops()
         self._trace = config.trace
         self._clock_rate = clock_rate
         self._time_limit = int(config.reorder_time * clock_rate)
         self._window = config.reorder_packets
-        self._max_bytes = config.max_frame_bytes
-        self._max_packets = config.max_frame_packets
-        self._expected = -1
-        self._held: dict[int, RtpPacketLike] = {}
         self._newest = 0
         self._newest_timestamp = 0
         self._stray: RtpPacketLike | None = None
-        # The frame in progress.
-        self._run: list[bytes] = []
-        self._run_bytes = 0
         self._run_first = 0
-        self._timestamp = 0
         # What was lost. `_adrift`: the packet before the next one is unknown, so it must prove to begin a frame.
         self._adrift = True
         self._skipping = False
@@ -101,21 +95,17 @@ class FrameAssembler(Depacketizer):
     def needs_keyframe(self) -> bool:
         return self._lost
 
-    def push(self, packet: RtpPacketLike) -> list[EncodedFrame]:
-        self.counters.packets += 1
+    @property
+    def counters(self) -> DepacketizerCounters:
+        self._counters.packets = self._packets
+        return self._counters
+
+    def _push(self, packet: RtpPacketLike) -> list[EncodedFrame]:
         sequence = packet.sequence_number
         frames: list[EncodedFrame] = []
         if sequence == self._expected:
             self._expected = (sequence + 1) & 0xFFFF
-            payload = packet.payload
-            if payload and packet.timestamp == self._timestamp and self._run and not packet.marker:
-                # The middle of a frame, what most packets are: nothing to decide.
-                self._run.append(payload)
-                self._run_bytes += len(payload)
-                if self._run_bytes > self._max_bytes or len(self._run) > self._max_packets:
-                    self._break("frame too large")
-            else:
-                self._take(packet, frames)
+            self._take(packet, frames)
             if self._held:
                 self._settle(frames)
             return frames
@@ -152,7 +142,7 @@ class FrameAssembler(Depacketizer):
                 self.drops.add("far off")
                 return
             self._stray = None
-            self.counters.resets += 1
+            self._counters.resets += 1
             self.drops.add("before a restart", len(self._held))
             self._held.clear()
             self._jump(stray.sequence_number)
@@ -225,7 +215,7 @@ class FrameAssembler(Depacketizer):
 
     def _jump(self, sequence: int) -> None:
         """Gives up everything before `sequence`."""
-        self.counters.gaps += 1
+        self._counters.gaps += 1
         before = [one for one in self._held if self._distance(one) < self._distance(sequence)]
         for one in before:
             del self._held[one]
@@ -313,7 +303,7 @@ class FrameAssembler(Depacketizer):
             # A frame of a layer that is out of step takes nothing from the layers below it.
             self._lost = lost or joined.keyframe
             return
-        counters = self.counters
+        counters = self._counters
         counters.frames += 1
         counters.keyframes += joined.keyframe
         frames.append(

@@ -52,7 +52,7 @@ class OrderedDepacketizer(Depacketizer):
 
     def __init__(self, config: DepacketizerConfig, clock_rate: int) -> None:
         self.config = config
-        self.counters = DepacketizerCounters()
+        self._counters = DepacketizerCounters()
         self.drops = Drops()
         self._trace = config.trace
         self._clock_rate = clock_rate
@@ -82,7 +82,7 @@ class OrderedDepacketizer(Depacketizer):
     # --- taking packets ---------------------------------------------------------------------------------------------
 
     def push(self, packet: RtpPacketLike) -> list[EncodedFrame]:
-        self.counters.packets += 1
+        self._counters.packets += 1
         sequence = packet.sequence_number
         frames: list[EncodedFrame] = []
         if sequence == self._expected or self._expected < 0:
@@ -120,7 +120,7 @@ class OrderedDepacketizer(Depacketizer):
             return
         self._stray = None
         frames += self.flush()
-        self.counters.resets += 1
+        self._counters.resets += 1
         self._expected = -1
         self._restarted()
         self._missing = 1
@@ -154,7 +154,7 @@ class OrderedDepacketizer(Depacketizer):
 
     def _skip_gap(self) -> None:
         first = min(self._held, key=self._distance)
-        self.counters.gaps += 1
+        self._counters.gaps += 1
         self._missing += self._distance(first)
         self._expected = first
 
@@ -188,7 +188,7 @@ class OrderedDepacketizer(Depacketizer):
                 )
             return
         self._missing = 0
-        counters = self.counters
+        counters = self._counters
         counters.frames += len(made)
         counters.keyframes += len(made)
         frames += made

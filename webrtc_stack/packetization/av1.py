@@ -24,21 +24,11 @@ from .base import (
     Packetizer,
     PayloadFormat,
 )
-from .obu import (
-    NOT_CARRIED,
-    TEMPORAL_DELIMITER,
-    ObuType,
-    add_size,
-    obu_type,
-    read_leb128,
-    split_temporal_unit,
-    starts_sequence,
-    strip_size,
-    write_leb128,
-)
+from .cutting import cut_obus, join_temporal_unit
+from .obu import NOT_CARRIED, TEMPORAL_DELIMITER, ObuType, obu_type, split_temporal_unit, starts_sequence
+from .obu_payloads import CONTINUES, parse_elements
 
-_Z, _Y, _N = 0x80, 0x40, 0x08
-_MAX_COUNTED = 3  # W has two bits
+_N = 0x08
 
 
 class Av1Facts(NamedTuple):
@@ -69,107 +59,10 @@ class Av1Packetizer(Packetizer):
         elements = [obu for obu in obus if obu_type(obu) not in NOT_CARRIED]
         if not elements:
             raise InvalidArgumentError("the temporal unit holds no OBU that RTP carries")
-        payloads = _cut(elements, self._max)
+        payloads = cut_obus(elements, self._max)
         if starts_sequence(elements):
             payloads[0] = bytes((payloads[0][0] | _N,)) + payloads[0][1:]
         return payloads
-
-
-def _cut(elements: list[bytes], limit: int) -> list[bytes]:
-    """Payloads of nearly equal size. Up to three elements are counted by W, which saves the last one's length."""
-    counted = len(elements) <= _MAX_COUNTED
-    room = limit - 1
-    lengths = sum(len(write_leb128(len(one))) for one in (elements[:-1] if counted else elements))
-    total = sum(map(len, elements)) + lengths
-    count = -(-total // room)
-    if not counted:  # every packet cuts an element, whose rest needs a length of its own
-        total += 3 * (count - 1)
-        count = -(-total // room)
-    size, larger = divmod(total, count)
-    payloads: list[bytes] = []
-    index = at = 0
-    while index < len(elements):
-        # Behind the planned packets (rounding of lengths) there is the full room.
-        planned = len(payloads)
-        left = min(room, size + (planned < larger)) if planned < count else room
-        left = max(left, 4)
-        head = _Z if at else 0
-        parts: list[bytes] = []
-        last = b""
-        while index < len(elements) and left > 0:
-            element = elements[index]
-            rest = len(element) - at
-            if counted and (rest >= left or index == len(elements) - 1):
-                take = min(rest, left)  # the last of this packet, without a length
-                prefix = b""
-            else:
-                take = rest
-                prefix = write_leb128(rest)
-                if take + len(prefix) > left:
-                    if left < 2:
-                        break
-                    take = left - len(write_leb128(left))
-                    prefix = write_leb128(take)
-            last = element[at : at + take]
-            parts += (prefix, last)
-            left -= take + len(prefix)
-            at += take
-            if at == len(element):
-                index += 1
-                at = 0
-            else:
-                head |= _Y
-                break
-        if counted:
-            parts[-2] = b""  # W tells that the last element has no length
-            head |= (len(parts) // 2) << 4
-        payloads.append(b"".join((bytes((head,)), *parts)))
-    return payloads
-
-
-def parse_elements(payload: bytes) -> list[bytes]:
-    """The OBU elements of one payload (whole OBUs or fragments). Errors: `ParseError`."""
-    if len(payload) < 2:
-        raise ParseError("empty", offset=len(payload), field="AV1 payload")
-    counted = payload[0] >> 4 & 3
-    at = 1
-    end = len(payload)
-    elements: list[bytes] = []
-    while at < end:
-        if counted and len(elements) == counted - 1:
-            elements.append(payload[at:])
-            return elements
-        size, at = read_leb128(payload, at)
-        if not size or at + size > end:
-            raise ParseError("element longer than the packet, or empty", offset=at, field="AV1 payload")
-        elements.append(payload[at : at + size])
-        at += size
-    if counted:
-        raise ParseError("fewer elements than W", offset=end, field="AV1 payload")
-    return elements
-
-
-def join_obus(payloads: list[bytes]) -> list[bytes]:
-    """The OBUs that payloads, in order and without a gap, make up; without size fields. Errors: `ParseError`."""
-    obus: list[bytes] = []
-    fragments: list[bytes] = []
-    for payload in payloads:
-        elements = parse_elements(payload)
-        head = payload[0]
-        if bool(head & _Z) != bool(fragments):
-            raise ParseError("a fragment is missing", offset=0, field="AV1 aggregation header")
-        if fragments:
-            fragments.append(elements[0])
-            if len(elements) == 1 and head & _Y:
-                continue
-            elements[0] = b"".join(fragments)
-            fragments = []
-        if head & _Y:
-            fragments = [elements.pop()]
-        obus += [strip_size(element) for element in elements]
-    if fragments:
-        raise ParseError("the last fragment is missing", field="AV1 aggregation header")
-    return obus
 
 
 class Av1Depacketizer(FrameAssembler):
@@ -185,7 +78,7 @@ class Av1Depacketizer(FrameAssembler):
         self._prefix = TEMPORAL_DELIMITER if temporal_delimiter else b""
 
     def _start(self, payload: bytes) -> int:
-        if payload[0] & _Z:
+        if payload[0] & CONTINUES:
             return NO_START
         if payload[0] & _N:
             return KEY_START
@@ -199,14 +92,13 @@ class Av1Depacketizer(FrameAssembler):
         return START if self._expected < 0 or first == ObuType.TEMPORAL_DELIMITER else NO_START
 
     def _join(self, payloads: list[bytes]) -> Joined:
-        obus = [obu for obu in join_obus(payloads) if obu_type(obu) not in NOT_CARRIED]
+        data, obus = join_temporal_unit(payloads, self._prefix)
         if not obus:
             raise ParseError("a temporal unit without OBUs", field="AV1 payload")
         keyframe = bool(payloads[0][0] & _N) or starts_sequence(obus)
         layers = [obu[1] for obu in obus if obu[0] & 4]
         temporal_id = layers[0] >> 5 if layers else 0
         spatial_id = layers[-1] >> 3 & 3 if layers else 0
-        data = self._prefix + b"".join([add_size(obu) for obu in obus])
         return Joined(data, keyframe, Av1Facts(tuple([obu_type(obu) for obu in obus]), temporal_id, spatial_id))
 
 

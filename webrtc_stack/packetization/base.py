@@ -112,12 +112,24 @@ class Packetizer(ABC):
 class Depacketizer(ABC):
     """Puts the packets of one stream (one SSRC) together into frames."""
 
-    counters: DepacketizerCounters
     drops: Drops
+    _counters: DepacketizerCounters
+
+    @property
+    def counters(self) -> DepacketizerCounters:
+        """What it did so far."""
+        return self._counters
 
     @abstractmethod
     def push(self, packet: RtpPacketLike) -> list[EncodedFrame]:
         """Takes one packet, in any order, and returns the frames that are complete by it. Never raises."""
+
+    def push_many(self, packets: list[RtpPacketLike]) -> list[EncodedFrame]:
+        """`push` for a burst."""
+        frames: list[EncodedFrame] = []
+        for packet in packets:
+            frames += self.push(packet)
+        return frames
 
     @property
     def needs_keyframe(self) -> bool:

@@ -24,7 +24,7 @@ from .base import (
     Packetizer,
     PayloadFormat,
 )
-from .cutting import split_annex_b
+from .cutting import join_annex_b, pack_annex_b, split_annex_b
 from .nal import START_CODE
 from .nal_payloads import START_BIT, NalPayloads, aggregate_units, join_payloads, pack_units, split_aggregate
 
@@ -61,6 +61,8 @@ class H264Packetizer(Packetizer):
 
         Errors: `InvalidArgumentError` for another form, or in mode 0 for a unit that is too large.
         """
+        if self._mode == 1:
+            return pack_annex_b(_LAYOUT, frame, self._max, _aggregate)
         return self.packetize_units(split_annex_b(frame))
 
     def packetize_units(self, units: list[bytes]) -> list[bytes]:
@@ -138,16 +140,17 @@ class H264Depacketizer(FrameAssembler):
         return NO_START
 
     def _join(self, payloads: list[bytes]) -> Joined:
-        units = join_units(payloads)
-        types = tuple([unit[0] & 0x1F for unit in units])
+        data, types, places = join_annex_b(_LAYOUT, payloads)
         keyframe = IDR in types
         profile = ""
         if SPS in types:
-            sps = units[types.index(SPS)]
-            profile = sps[1:4].hex()
+            number = types.index(SPS)
+            sps = places[number]
+            end = places[number + 1] - len(START_CODE) if number + 1 < len(places) else len(data)
+            profile = data[sps + 1 : min(sps + 4, end)].hex()
         elif keyframe and self._parameter_sets:
-            units = self._parameter_sets + units
-        return Joined(START_CODE + START_CODE.join(units), keyframe, H264Facts(types, profile))
+            data = START_CODE + START_CODE.join(self._parameter_sets) + data
+        return Joined(data, keyframe, H264Facts(types, profile))
 
     def _admits(self, joined: Joined, lost: bool) -> bool:
         if joined.keyframe:

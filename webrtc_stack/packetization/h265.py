@@ -23,8 +23,7 @@ from .base import (
     Packetizer,
     PayloadFormat,
 )
-from .cutting import split_annex_b
-from .nal import START_CODE
+from .cutting import join_annex_b, pack_annex_b
 from .nal_payloads import END_BIT, START_BIT, NalPayloads, aggregate_units, join_payloads, pack_units, split_aggregate
 
 VPS: Final = 32
@@ -88,7 +87,7 @@ class H265Packetizer(Packetizer):
 
     def packetize(self, frame: bytes) -> list[bytes]:
         """The payloads of one access unit, an Annex B byte stream."""
-        return self.packetize_units(split_annex_b(frame))
+        return pack_annex_b(_LAYOUT, frame, self._max, _aggregate)
 
     def packetize_units(self, units: list[bytes]) -> list[bytes]:
         """The payloads of one access unit whose NAL units lie apart already."""
@@ -162,11 +161,10 @@ class H265Depacketizer(FrameAssembler):
         return NO_START
 
     def _join(self, payloads: list[bytes]) -> Joined:
-        units = join_units(payloads)
-        types = tuple([unit[0] >> 1 & 0x3F for unit in units])
-        tid = min([unit[1] & 7 for unit in units])
+        data, types, places = join_annex_b(_LAYOUT, payloads)
+        tid = min([data[place + 1] & 7 for place in places])
         keyframe = any(_FIRST_IRAP <= one <= _LAST_IRAP for one in types)
-        return Joined(START_CODE + START_CODE.join(units), keyframe, H265Facts(types, tid))
+        return Joined(data, keyframe, H265Facts(types, tid))
 
     def _admits(self, joined: Joined, lost: bool) -> bool:
         if joined.keyframe:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from ..errors import InvalidArgumentError, ParseError
-from .cutting import split_evenly
+from .nal import START_CODE, split_annex_b
+from .split import split_evenly
 
 START_BIT: Final = 0x80
 END_BIT: Final = 0x40
@@ -31,6 +32,32 @@ class NalPayloads(NamedTuple):
     fragment: int
     aggregate_name: str
     fragment_name: str
+
+
+def pack_annex_b(
+    layout: NalPayloads, stream: bytes, limit: int, aggregate: Callable[[list[bytes]], bytes]
+) -> list[bytes]:
+    """The payloads of a byte stream, as `pack_units` makes them of its units.
+
+    Errors: `InvalidArgumentError` for another form, and for a unit that RTP cannot carry.
+    """
+    return pack_units(layout, split_annex_b(stream), limit, aggregate)
+
+
+def join_annex_b(layout: NalPayloads, payloads: list[bytes]) -> tuple[bytes, tuple[int, ...], tuple[int, ...]]:
+    """The byte stream that payloads, in order and without a gap, make up.
+
+    Returns: the stream, the types of its units, and where each begins behind its start code. Errors: `ParseError`.
+    """
+    units = join_payloads(layout, payloads)
+    shift, mask = layout.shift, layout.mask
+    place = len(START_CODE)
+    places = []
+    for unit in units:
+        places.append(place)
+        place += len(unit) + len(START_CODE)
+    kinds = tuple([unit[0] >> shift & mask for unit in units])
+    return START_CODE + START_CODE.join(units), kinds, tuple(places)
 
 
 def pack_units(

@@ -1,4 +1,6 @@
-"""Cutting bytes into payloads of equal size, so that the packets of a frame differ by at most one byte.
+"""Cutting bytes into payloads of equal size, and putting payloads together.
+
+The packets of a frame differ by at most one byte.
 
 Equal packets give pacing and forward error correction their best case, and let the kernel segment a burst.
 """
@@ -45,3 +47,24 @@ def split_evenly(
     if last_head is not None:
         payloads[-1] = last_head + payloads[-1][len(head) :]
     return payloads
+
+
+def join_behind(payloads: list[bytes], at: int, head: bytes, last_head: bytes | None = None) -> bytes | None:
+    """What stands behind `at` bytes in the first payload and behind `head` in the others, together.
+
+    The last one may begin with `last_head` instead, which is as long.
+
+    Returns: None if one of the others does not begin with `head`.
+    """
+    parts = [payloads[0][at:]]
+    size = len(head)
+    for payload in payloads[1:-1]:
+        if not payload.startswith(head):
+            return None
+        parts.append(payload[size:])
+    if len(payloads) > 1:
+        last = payloads[-1]
+        if not last.startswith(head) and (last_head is None or not last.startswith(last_head)):
+            return None
+        parts.append(last[size:])
+    return b"".join(parts)

@@ -23,7 +23,7 @@ from .base import (
     Packetizer,
     PayloadFormat,
 )
-from .cutting import split_evenly
+from .cutting import join_behind, split_evenly
 
 _X, _N, _S = 0x80, 0x20, 0x10
 _I, _L, _T, _K = 0x80, 0x40, 0x20, 0x10
@@ -198,17 +198,15 @@ class Vp8Depacketizer(FrameAssembler):
         if not descriptor.start or descriptor.partition:
             raise ParseError("a frame begins inside a partition", field="VP8 payload descriptor")
         # Nearly always the descriptors differ in the S bit alone.
-        usual = bytes((first[0] & ~_S,)) + first[1:at]
-        parts = [first[at:]]
-        for payload in payloads[1:]:
-            if payload.startswith(usual):
-                parts.append(payload[at:])
-                continue
-            other, other_at = Vp8Descriptor.parse(payload)
-            if other.picture_id != descriptor.picture_id or (other.start and not other.partition):
-                raise ParseError("two frames under one timestamp", field="VP8 payload descriptor")
-            parts.append(payload[other_at:])
-        data = b"".join(parts)
+        data = join_behind(payloads, at, bytes((first[0] & ~_S,)) + first[1:at])
+        if data is None:
+            parts = [first[at:]]
+            for payload in payloads[1:]:
+                other, other_at = Vp8Descriptor.parse(payload)
+                if other.picture_id != descriptor.picture_id or (other.start and not other.partition):
+                    raise ParseError("two frames under one timestamp", field="VP8 payload descriptor")
+                parts.append(payload[other_at:])
+            data = b"".join(parts)
         if not data:
             raise ParseError("a frame without data", field="VP8 payload")
         if data[0] & 1:

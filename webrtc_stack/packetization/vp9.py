@@ -13,7 +13,7 @@ Spec: RFC 9628 sections 3, 4.1-4.4, 6; VP9 bitstream specification 6.2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..base import SYSTEM_ENTROPY, Entropy, random_u16
@@ -26,7 +26,7 @@ from .base import (
     Packetizer,
     PayloadFormat,
 )
-from .cutting import split_evenly
+from .cutting import join_behind, split_evenly
 from .vp9_descriptor import B_BIT, E_BIT, V_BIT, Vp9Descriptor, Vp9GroupPicture, Vp9ScalabilityStructure
 from .vp9_header import Vp9FrameHeader, is_key_frame
 
@@ -200,6 +200,9 @@ class Vp9Depacketizer(FrameAssembler):
         rest = first[1:ss_at]
         flags = first[0] & ~(B_BIT | E_BIT | V_BIT)
         middle, last = bytes((flags,)) + rest, bytes((flags | E_BIT,)) + rest
+        data = join_behind(payloads, at, middle, last)
+        if data is not None:
+            return self._joined(data, descriptor, key, references, (len(data),))
         length = ss_at
         for payload in payloads[1:]:
             if payload.startswith((middle, last)):
@@ -221,7 +224,11 @@ class Vp9Depacketizer(FrameAssembler):
             parts.append(payload[other_at:])
             size += len(payload) - other_at
         sizes.append(size)
-        data = b"".join(parts)
+        return self._joined(b"".join(parts), descriptor, key, references, tuple(sizes))
+
+    def _joined(
+        self, data: bytes, descriptor: Vp9Descriptor, key: bool, references: Iterable[int], sizes: tuple[int, ...]
+    ) -> Joined:
         if not data:
             raise ParseError("a picture without data", field="VP9 payload")
         width = height = 0
@@ -231,7 +238,7 @@ class Vp9Depacketizer(FrameAssembler):
                 width, height = header.width, header.height
             except ParseError:
                 pass  # the size is a courtesy; the decoder judges the bitstream
-        return Joined(data, key, Vp9Facts(descriptor, tuple(sizes), tuple(references), width, height))
+        return Joined(data, key, Vp9Facts(descriptor, sizes, tuple(references), width, height))
 
     def _admits(self, joined: Joined, lost: bool) -> bool:
         facts: Vp9Facts = joined.facts

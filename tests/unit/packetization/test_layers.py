@@ -19,9 +19,9 @@ from webrtc_stack.packetization import (
     Vp9ScalabilityStructure,
     payload_format,
 )
-from webrtc_stack.packetization.av1 import join_obus
 from webrtc_stack.packetization.h264 import parse_stap_a
 from webrtc_stack.packetization.obu import split_temporal_unit
+from webrtc_stack.packetization.obu_payloads import join_obus
 
 from .streams import START, Packet, av1_frame, h264_frame, leb128, make_frames, push_all, vp8_frame, vp9_frame
 

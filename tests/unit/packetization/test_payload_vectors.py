@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import vectors
 from webrtc_stack.errors import ParseError
-from webrtc_stack.packetization import DepacketizerConfig, PayloadFormat, av1, h264, h265, payload_format, vp8
+from webrtc_stack.packetization import DepacketizerConfig, PayloadFormat, h264, h265, obu_payloads, payload_format, vp8
 from webrtc_stack.packetization.vp9_descriptor import Vp9Descriptor
 from webrtc_stack.packetization.vp9_header import Vp9FrameHeader
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.hot
 JOINERS: dict[str, Callable[[list[bytes]], list[bytes]]] = {
     "h264": h264.join_units,
     "h265": h265.join_units,
-    "av1": av1.join_obus,
+    "av1": obu_payloads.join_obus,
 }
 # These tell of single packets out of a broken frame. A frame with a hole never comes out here, see below.
 BROKEN_FRAMES = ("av1-07", "av1-08", "av1-09")

@@ -44,6 +44,8 @@ static int clear_module(PyObject *module) {
         Py_CLEAR(*parts[i]);
     for (size_t i = 0; i < sizeof state->rtp.names / sizeof *state->rtp.names; i++)
         Py_CLEAR(state->rtp.names[i]);
+    for (size_t i = 0; i < sizeof state->packet_names / sizeof *state->packet_names; i++)
+        Py_CLEAR(state->packet_names[i]);
     Py_CLEAR(state->rtp_protected);
     Py_CLEAR(state->rtp_unprotected);
     Py_CLEAR(state->rtcp_protected);

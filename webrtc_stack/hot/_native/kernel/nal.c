@@ -17,6 +17,26 @@ size_t nal_next_start(span stream, size_t from) {
     return size;
 }
 
+int all_zero(span stream, size_t size) {
+    for (size_t i = 0; i < size; i++)
+        if (stream.data[i])
+            return 0;
+    return 1;
+}
+
+int nal_next_unit(span stream, size_t *at, span *unit) {
+    while (*at < stream.size) {
+        size_t begin = *at + 3, end = *at = nal_next_start(stream, begin);
+        while (end > begin && stream.data[end - 1] == 0)
+            end--; /* zeros behind a unit belong to the byte stream */
+        if (end > begin) {
+            *unit = (span){stream.data + begin, end - begin};
+            return 1;
+        }
+    }
+    return 0;
+}
+
 int cut_evenly(size_t length, size_t first_head, size_t head, size_t limit, even_cut *cut) {
     if (limit <= head || limit <= first_head)
         return -1;
