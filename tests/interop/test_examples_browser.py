@@ -58,8 +58,8 @@ class Program:
         self.url = ""
         self.lines: list[str] = []
 
-    def interrupt(self) -> None:
-        self._process.send_signal(signal.SIGINT)
+    def stop(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
 
     async def until(self, pattern: str) -> re.Match[str]:
         """Reads lines until one matches."""
@@ -122,13 +122,16 @@ async def test_what_a_browser_sends_is_recorded(chromium: BrowserPage, tmp_path:
         assert len([*file.decode(video=0)]) > 10
 
 
-async def test_a_recording_is_whole_when_the_recorder_is_interrupted(chromium: BrowserPage, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["interrupted", "told to stop"])
+async def test_a_recording_is_whole_when_the_recorder_is_stopped(
+    chromium: BrowserPage, tmp_path: Path, number: signal.Signals
+) -> None:
     arguments = ("--folder", str(tmp_path), "--format", "mp4")
     async with program("recorder", tmp_path, *arguments) as recorder, Tab(chromium, recorder.url) as tab:
         await tab.click("#go")
         await tab.until(CONNECTED)
         await asyncio.sleep(2)
-        recorder.interrupt()
+        recorder.stop(number)
         await recorder.until(r"call1.mp4: \d\d+ frames$")
         await recorder.until("bye")
     with av.open(str(tmp_path / "call1.mp4")) as file:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import ipaddress
 import json
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -141,8 +143,30 @@ def arguments(about: str | None) -> argparse.ArgumentParser:
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
-    """Runs a page until it ends, or is interrupted."""
+    """Runs a page until it ends, is interrupted, or told to stop as service managers and containers do (SIGTERM)."""
     try:
-        asyncio.run(work)
+        interrupted = asyncio.run(_until_stopped(work))
     except KeyboardInterrupt:
+        interrupted = True
+    if interrupted:
         print("bye")
+
+
+async def _until_stopped(work: Coroutine[Any, Any, None]) -> bool:
+    """Returns: whether a signal ended the work."""
+    stopped = asyncio.Event()
+    task = asyncio.ensure_future(work)
+
+    def stop() -> None:
+        stopped.set()
+        task.cancel()
+
+    with contextlib.suppress(NotImplementedError):  # not every platform's loop has signals; there Ctrl-C raises
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not stopped.is_set():
+            raise
+    return stopped.is_set()
