@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -208,6 +211,55 @@ def test_a_payload_that_is_exchanged_while_the_packet_is_written_is_judged_again
         packet.extensions = Meddling(packet)
         kept.append(outcome(packet.serialize)[0])
     assert kept == [TypeError, TypeError]
+
+
+@pytest.mark.parametrize("kind", [Python, Native], ids=["python", "c"])
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, lambda packet: pickle.loads(pickle.dumps(packet))])
+def test_packets_are_copied_and_pickled(kind: Any, way: Callable[[Any], Any]) -> None:
+    data = bytes.fromhex("90e01234000102030a0b0c0dbede00023112344030000000") + b"payload"
+    packet = kind.parse(data)
+    packet.extensions[5] = b"set"
+    made = way(packet)
+    assert type(made) is kind and made == packet and made is not packet
+    assert made.serialize() == packet.serialize()
+    plain = way(kind(payload=b"x", sequence_number=3))
+    assert (plain.payload, plain.sequence_number) == (b"x", 3)
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["packets of their own", "one packet for all"])
+def test_threads_may_work_on_packets(shared: bool) -> None:
+    """What they write into one packet may come out in any order; it is a whole packet whatever they do."""
+    mapping = ExtensionMap({3: Uri.TRANSPORT_CC, 4: Uri.MID})
+    data = bytes.fromhex("90e01234000102030a0b0c0dbede00023112344030000000") + bytes(200)
+    common = Running.parse(data, mapping)
+    failures: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for turn in range(3000):
+                packet = common if shared else Running.parse(data, mapping)
+                packet.set(Uri.TRANSPORT_CC, turn & 0xFFFF)
+                packet.set(Uri.MID, str(number))
+                packet.sequence_number = turn
+                again = Running.parse(packet.copy().serialize(), mapping)
+                assert again.payload == data[24:]
+                if not shared:
+                    assert (again.get(Uri.MID), again.get(Uri.TRANSPORT_CC)) == (str(number), turn)
+                    assert again.sequence_number == turn
+        except BaseException as error:  # a thread's own is lost
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert failures == []
 
 
 def test_nothing_is_leaked_in_any_path() -> None:

@@ -5,8 +5,10 @@ from typing import Any, Self
 
 from typing_extensions import Buffer
 
+from ..errors import ParseError
 from ..packetization.base import DepacketizerConfig, EncodedFrame, RtpPacketLike
 from ..packetization.nal_payloads import NalPayloads
+from ..rtp.bursts import RewritePlan
 from ..rtp.extensions import ExtensionMap, HeaderExtensions
 from ..srtp.counters import SrtpCounters
 from ..srtp.dtls import DtlsLike
@@ -55,6 +57,17 @@ class RtpPacket:
     def get(self, uri: str) -> Any: ...
     def set(self, uri: str, value: Any) -> None: ...
     def copy(self) -> RtpPacket: ...
+
+def parse_many(packets: list[bytes], extension_map: ExtensionMap | None = None, /) -> list[RtpPacket | ParseError]:
+    """A burst of packets; in the place of what is none, the `ParseError` that says why."""
+
+def serialize_many(packets: list[RtpPacket], extension_map: ExtensionMap | None = None, /) -> list[bytes]:
+    """A burst of packets as bytes."""
+
+def rewrite_headers(
+    plan: RewritePlan, packets: list[bytes], transport_sequence_number: int, /
+) -> tuple[list[bytes | ParseError], int]:
+    """A burst of packets as another session numbers them, and the number that comes next."""
 
 class SrtpContext:
     """Protects what is sent, or unprotects what is received, under one master key (or several, with identifiers)."""

@@ -37,7 +37,8 @@ from .ntp import (
     seconds_to_compact,
     unix_to_ntp,
 )
-from .packets import RtpPacket
+from .packets import RtpPacket, parse_many, serialize_many
+from .rewrite import HeaderRewrite
 from .rtcp import is_rtcp
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "FrameTemplate",
     "HdrMetadata",
     "HeaderExtensions",
+    "HeaderRewrite",
     "PlayoutDelay",
     "RtpPacket",
     "SpatialLayer",
@@ -72,9 +74,11 @@ __all__ = [
     "ntp_to_abs_send_time",
     "ntp_to_unix",
     "parse_leb128",
+    "parse_many",
     "rtcp",
     "seconds_to_compact",
     "serialize_leb128",
+    "serialize_many",
     "streams",
     "unix_to_ntp",
 ]

@@ -84,6 +84,7 @@ def _aiortc_rtp() -> list[Task]:
             packet.serialize(mapping)
 
     runs: dict[str, Run] = {"relay": relay, "change": change, "make": make}
+    runs["relay burst"], runs["rewrite burst"] = relay, change  # it has one form
     return [repeated(f"rtp/{name}", _PACKETS, run) for name, run in runs.items()]
 
 

@@ -60,6 +60,8 @@ _RTP_TITLES: Final = {
     "relay": "parse, write as it is",
     "change": "parse, read one, set two, write",
     "make": "make, set two, write",
+    "relay burst": "bursts of 32: parse, write as it is",
+    "rewrite burst": "bursts of 32: headers rewritten for forwarding",
 }
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...packetization import payload_format
-from ...rtp import ExtensionMap, RtpPacket, Uri
+from ...rtp import ExtensionMap, HeaderRewrite, RtpPacket, Uri, parse_many, serialize_many
 from ...srtp import Profile, SrtpContext
 from . import workloads
 
@@ -137,7 +137,16 @@ def _rtp() -> list[Task]:
             packet.set(mid, "1")
             packet.serialize()
 
+    target = ExtensionMap({7: transport_cc, 9: mid})
+    rewrite = HeaderRewrite(ssrc=7, maps=(mapping, target), values={mid: "1"}, transport_sequence_number=0)
+    packets = [data] * _PACKETS
+
+    def relay_burst(burst: list[bytes]) -> None:
+        serialize_many(parse_many(burst, mapping))  # type: ignore[arg-type]  # all of them are packets
+
     runs: dict[str, Run] = {"relay": relay, "change": change, "make": make}
+    runs["relay burst"] = in_bursts(relay_burst, packets)
+    runs["rewrite burst"] = in_bursts(rewrite.rewrite_many, packets)
     return [repeated(f"rtp/{name}", _PACKETS, run) for name, run in runs.items()]
 
 

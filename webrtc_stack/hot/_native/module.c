@@ -46,6 +46,7 @@ static int clear_module(PyObject *module) {
         Py_CLEAR(state->rtp.names[i]);
     for (size_t i = 0; i < sizeof state->packet_names / sizeof *state->packet_names; i++)
         Py_CLEAR(state->packet_names[i]);
+    Py_CLEAR(state->serialize_name);
     Py_CLEAR(state->rtp_protected);
     Py_CLEAR(state->rtp_unprotected);
     Py_CLEAR(state->rtcp_protected);

@@ -28,6 +28,7 @@ typedef struct {
     libcrypto libcrypto;
     PyObject *rtp_protected, *rtp_unprotected, *rtcp_protected, *rtcp_unprotected, *ssrcs_evicted; /* SrtpCounters' */
     rtp_parts rtp;
+    PyObject *serialize_name;
     PyObject *packet_names[5]; /* what a depacketizer reads of a packet, and `_push` */
 } core_state;
 

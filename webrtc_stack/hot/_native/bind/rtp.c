@@ -62,7 +62,7 @@ static PyObject *part_of(const char *data, size_t at, size_t size) {
     return PyBytes_FromStringAndSize(data + at, (Py_ssize_t)size);
 }
 
-static PyObject *parse(PyObject *type, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
+PyObject *rtp_parse(PyObject *type, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
     rtp_packet_header header;
     if (count < 1 || count > 2 || names || !PyBytes_CheckExact(arguments[0]) ||
         rtp_read_header((span){(const uint8_t *)PyBytes_AS_STRING(arguments[0]), (size_t)PyBytes_GET_SIZE(arguments[0])},
@@ -108,7 +108,7 @@ static int field_of(PyObject *object, unsigned long limit, unsigned long *to) {
     return 1;
 }
 
-static PyObject *serialize(PyObject *object, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
+PyObject *rtp_serialize(PyObject *object, PyObject *const *arguments, Py_ssize_t count, PyObject *names) {
     RtpPacket *self = (RtpPacket *)object;
     PyObject *target = count ? arguments[0] : Py_None;
     unsigned long type, sequence_number, timestamp, ssrc, padding;
@@ -265,6 +265,18 @@ static PyObject *copy(PyObject *object, PyObject *Py_UNUSED(nothing)) {
     return (PyObject *)made;
 }
 
+/* As of a Python class with slots, so that `copy` and `pickle` take it. */
+static PyObject *state_for_copies(PyObject *object, PyObject *Py_UNUSED(nothing)) {
+    static const char *const names[] = {"csrcs", "marker",    "padding", "payload", "payload_type", "sequence_number",
+                                        "ssrc",  "timestamp", "_map",    "_raw",    "_layout",      "_extensions"};
+    PyObject **from[12], *slots = PyDict_New();
+    members_of((RtpPacket *)object, from);
+    for (int i = 0; slots && i < 12; i++)
+        if (*from[i] && PyDict_SetItemString(slots, names[i], *from[i]) < 0)
+            Py_CLEAR(slots);
+    return slots ? Py_BuildValue("(ON)", Py_None, slots) : NULL;
+}
+
 static PyObject *compare(PyObject *left, PyObject *right, int operation) {
     static const char *const names[] = {"sequence_number", "ssrc",    "timestamp", "payload_type", "marker",
                                         "csrcs",           "padding", "payload",   "extensions"};
@@ -373,11 +385,12 @@ PyDoc_STRVAR(packet_doc,
 #define KEYWORDS(function) (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS
 
 static PyMethodDef methods[] = {
-    {"parse", (PyCFunction)(void (*)(void))parse, METH_FASTCALL | METH_KEYWORDS | METH_CLASS, parse_doc},
-    {"serialize", KEYWORDS(serialize), serialize_doc},
+    {"parse", (PyCFunction)(void (*)(void))rtp_parse, METH_FASTCALL | METH_KEYWORDS | METH_CLASS, parse_doc},
+    {"serialize", KEYWORDS(rtp_serialize), serialize_doc},
     {"get", KEYWORDS(rtp_get), "get($self, uri)\n--\n\nThe typed value of an extension, or None."},
     {"set", KEYWORDS(rtp_set), "set($self, uri, value)\n--\n\nWrites the typed value of an extension."},
     {"copy", copy, METH_NOARGS, copy_doc},
+    {"__getstate__", state_for_copies, METH_NOARGS, NULL},
     {"_get_element", KEYWORDS(get_element), NULL},
     {"_set_element", KEYWORDS(set_element), NULL},
     {"_renumbered", KEYWORDS(renumbered), NULL},
@@ -430,5 +443,5 @@ int bind_rtp(PyObject *module) {
     for (int i = 0; i < 10; i++)
         if ((state->rtp.names[i] = PyUnicode_InternFromString(argument_names[i])) == NULL)
             return -1;
-    return PyModule_AddType(module, (PyTypeObject *)state->rtp.native);
+    return PyModule_AddType(module, (PyTypeObject *)state->rtp.native) < 0 ? -1 : bind_rtp_bursts(module);
 }

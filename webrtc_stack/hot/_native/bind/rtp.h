@@ -25,7 +25,11 @@ const rtp_parts *rtp_parts_of(core_state *state);
 PyObject *rtp_in_python(core_state *state, const char *name, PyObject *self, PyObject *const *arguments,
                         Py_ssize_t count, PyObject *names);
 
+PyObject *rtp_parse(PyObject *type, PyObject *const *arguments, Py_ssize_t count, PyObject *names);
+PyObject *rtp_serialize(PyObject *self, PyObject *const *arguments, Py_ssize_t count, PyObject *names);
 PyObject *rtp_get(PyObject *self, PyObject *const *arguments, Py_ssize_t count, PyObject *names);
 PyObject *rtp_set(PyObject *self, PyObject *const *arguments, Py_ssize_t count, PyObject *names);
+
+int bind_rtp_bursts(PyObject *module);
 
 #endif
